@@ -1,0 +1,110 @@
+import type { Static, TSchema } from 'typebox'
+import type { Json, JsonObject } from '../lib/json.ts'
+import type { App } from '../platform/context.ts'
+
+/** What an HTTP caller that waits for an execution is answered with. */
+export interface HttpReply {
+  readonly status: number
+  readonly headers: { readonly [name: string]: string }
+  /** Sent as JSON unless it is a string and a content-type header says otherwise. */
+  readonly body: Json
+}
+
+export interface NodeInput<Config> {
+  /** The node's config, its expressions evaluated. */
+  readonly config: Config
+  /** Output of the live node before this one; by node id when there are several; the trigger's payload after the trigger. */
+  readonly input: Json
+  /** Outputs of the live nodes before this one, by node id. */
+  readonly inputs: JsonObject
+}
+
+/** What an effect may use. A pure node gets none of it. */
+export interface NodeIo {
+  readonly app: App
+  readonly workspace_id: string
+  readonly execution_id: string
+  readonly node_id: string
+  /** 1 for the first try. */
+  readonly attempt: number
+  /** Same for every attempt and every recovery of this step: `<execution>:<path of the node>`. */
+  readonly idempotency_key: string
+  /** Aborted when the step's time is over, the execution is cancelled or the lease is lost. */
+  readonly signal: AbortSignal
+}
+
+export interface NodeResult {
+  readonly output: Json
+  /** The port it leaves through; `out` when not given. */
+  readonly port?: string
+  /** Answers a caller that waits with `respond: respond_node`; the first one counts. */
+  readonly reply?: HttpReply
+}
+
+/** A failure that a node declares. Anything else thrown becomes `node.unexpected`. */
+export class NodeFailure extends Error {
+  readonly code: string
+  /** False: trying again cannot help. */
+  readonly retryable: boolean
+  /** What the other side asked for (`Retry-After`), in milliseconds. */
+  readonly retry_after_ms: number | null
+  readonly details: JsonObject | null
+
+  constructor(failure: { code: string; message: string; retryable?: boolean; retry_after_ms?: number; details?: JsonObject }) {
+    super(failure.message)
+    this.name = 'NodeFailure'
+    this.code = failure.code
+    this.retryable = failure.retryable ?? false
+    this.retry_after_ms = failure.retry_after_ms ?? null
+    this.details = failure.details ?? null
+  }
+}
+
+interface Description {
+  /** `http.request`: group and name. */
+  readonly type: string
+  readonly title: string
+  readonly description: string
+  readonly icon: string
+  /** Object schema of `config`. A string property with `format: 'expression'` is CEL with or without `{{ }}`; one with `format: 'literal'` is
+   *  taken as it stands; in every other string `{{ … }}` is evaluated, at any depth. */
+  readonly config: TSchema
+  /** Schema of the output, as far as it is known. */
+  readonly output: TSchema
+  /** Ports besides `error`; a function where they depend on the config. `['out']` when not given. */
+  readonly ports?: readonly string[] | ((config: JsonObject) => readonly string[])
+}
+
+/** Starts an execution; its output is the trigger's payload. */
+export interface TriggerNode extends Description {
+  readonly kind: 'trigger'
+}
+
+/** No I/O, same result for the same input; runs within the commit of what follows it. */
+export interface PureNode<Config = never> extends Description {
+  readonly kind: 'pure'
+  readonly run: (input: NodeInput<Config>) => NodeResult
+}
+
+/** Talks to the world; its result is durable before anything that depends on it starts. */
+export interface EffectNode<Config = never> extends Description {
+  readonly kind: 'effect'
+  readonly run: (input: NodeInput<Config>, io: NodeIo) => Promise<NodeResult>
+}
+
+/** Waits for its incoming edges and passes their outputs on; the plan knows how. */
+export interface MergeNode extends Description {
+  readonly kind: 'merge'
+}
+
+export type NodeType = TriggerNode | PureNode | EffectNode | MergeNode
+
+export const trigger = (node: Omit<TriggerNode, 'kind'>): NodeType => ({ kind: 'trigger', ...node })
+
+export const pure = <C extends TSchema>(
+  node: Omit<PureNode<Static<C>>, 'kind' | 'config'> & { readonly config: C },
+): NodeType => ({ kind: 'pure', ...node }) as unknown as NodeType
+
+export const effect = <C extends TSchema>(
+  node: Omit<EffectNode<Static<C>>, 'kind' | 'config'> & { readonly config: C },
+): NodeType => ({ kind: 'effect', ...node }) as unknown as NodeType

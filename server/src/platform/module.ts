@@ -1,0 +1,42 @@
+import type { SettingDeclarations, Settings } from './config.ts'
+import type { App, WorkspaceRole } from './context.ts'
+import type { Errors } from './errors.ts'
+import type { Consumer } from './events/consumer.ts'
+import type { EventDeclaration } from './events/event.ts'
+import type { Authenticate } from './http/authenticate.ts'
+import type { Route } from './http/route.ts'
+import type { Service } from './service.ts'
+
+/** A permission: `<noun>:<verb>`, and the least role that has it. `system_admin` is the installation's admin. */
+export interface PermissionDeclaration {
+  readonly doc: string
+  readonly least: WorkspaceRole | 'system_admin'
+}
+
+/** One line of the detailed health report. */
+export interface HealthCheck {
+  readonly name: string
+  readonly check: (app: App) => Promise<{ readonly ok: boolean; readonly detail?: string }>
+}
+
+/** Everything that a module may offer. The app collects; nobody imports sideways to contribute. */
+export interface Module {
+  readonly name: string
+  /** Modules whose front door this one calls; they come before it in every order. */
+  readonly needs?: readonly string[]
+  readonly settings?: Settings<SettingDeclarations>
+  readonly errors?: Errors | readonly Errors[]
+  readonly permissions?: { readonly [permission: string]: PermissionDeclaration }
+  readonly events?: readonly EventDeclaration[]
+  readonly migrations?: URL
+  readonly services?: readonly Service<never>[]
+  readonly routes?: readonly Route[]
+  readonly consumers?: readonly Consumer[]
+  readonly checks?: readonly HealthCheck[]
+  /** Node types for the engine; typed there, opaque here, because the platform knows no engine. */
+  readonly nodes?: readonly unknown[]
+  /** Turns credentials into an actor. Exactly one module offers it. */
+  readonly authenticate?: Authenticate
+}
+
+export const defineModule = (module: Module): Module => module
