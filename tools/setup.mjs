@@ -102,11 +102,12 @@ const reasonFor = (output) => {
 }
 
 const tail = (text, lines) => text.trim().split('\n').slice(-lines).join('\n')
+const head = (text, lines) => text.trim().split('\n').slice(0, lines).join('\n')
 
 const npmOrThrow = async (args, started) => {
   const { code, signal, output } = await runNpm(args, started)
   if (signal) throw new SetupError(`The installation was interrupted (${signal}). The next start does it again.`)
-  if (code !== 0) throw new SetupError(`${reasonFor(output)}\n\n${tail(output, 15)}`)
+  if (code !== 0) throw new SetupError(`${reasonFor(output)}\n\n${head(output, 15)}`)
 }
 
 /** Where the user's npm is told not to run install scripts, the two that are needed are run by name. */
