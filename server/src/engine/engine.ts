@@ -1,54 +1,55 @@
-import type { Json, JsonObject } from '../lib/json.ts'
-import type { TxCtx } from '../platform/context.ts'
-import type { Definition } from './graph/definition.ts'
-import type { HttpReply } from './node.ts'
+import { defineService } from '../platform/service.ts'
+import type { Engine } from './contract.ts'
+import { openExecutor } from './executor/executor.ts'
+import type { NodeType } from './node.ts'
+import { coreNodes } from './nodes/core.ts'
+import { settings } from './settings.ts'
+import { insertVersion, openVersions } from './versions.ts'
 
-export type ExecutionStatus = 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
+export type { Engine, Finished, Running, StartExecution } from './contract.ts'
 
-export interface ExecutionError {
-  /** Stable: `node.timeout`, `http.status`, `expression.failed`, … */
-  readonly code: string
-  readonly message: string
-  readonly node_id: string | null
-  readonly details: JsonObject | null
-}
+/** Every node type there is, by name: the core's and those that modules offer. */
+export const nodeTypes = defineService<ReadonlyMap<string, NodeType>>({
+  name: 'engine.node_types',
+  create: (app) => {
+    const offered = app.modules.flatMap((module) => (module.nodes ?? []) as readonly NodeType[])
+    const types = new Map<string, NodeType>()
+    for (const node of [...coreNodes, ...offered]) {
+      if (types.has(node.type)) throw new Error(`two node types are called ${node.type}`)
+      types.set(node.type, node)
+    }
+    return types
+  },
+})
 
-export interface StartExecution {
-  readonly workspace_id: string
-  readonly workflow_id: string
-  readonly version: number
-  readonly mode: 'live' | 'test'
-  /** The trigger node that fires. */
-  readonly trigger_node_id: string
-  /** What `trigger` is in expressions. */
-  readonly payload: Json
-}
+/** The engine of this process: `ctx.use(engine).start(…)`. */
+export const engine = defineService<Engine & EngineLife>({
+  name: 'engine',
+  create: async (app) => {
+    const { system: sql } = app.database
+    const { capacity, step_timeout_ms, takeover_ms } = app.settings(settings)
+    const versions = openVersions({ sql, nodeTypes: app.use(nodeTypes) })
+    const executor = await openExecutor({ app, sql, versions, capacity, step_timeout_ms, takeover_ms, random: Math.random })
+    return {
+      start: executor.start,
+      deploy: insertVersion,
+      cancel: async (execution_id) => {
+        if (executor.cancel(execution_id)) return true
+        const rows = await sql`
+          update executions
+          set cancel_requested = true
+          where id = ${execution_id} and finished_at is null
+          returning id`
+        return rows.length === 1
+      },
+      life: executor,
+    }
+  },
+  start: ({ life }) => life.recover(),
+  drain: ({ life }) => life.drain(),
+  stop: ({ life }) => life.stop(),
+})
 
-export interface Finished {
-  readonly status: 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
-  /** Output of the node that finished last. */
-  readonly output: Json
-  readonly error: ExecutionError | null
-}
-
-/** An execution that this process has started. Each promise settles once what it says is durable; none rejects but `accepted`. */
-export interface Running {
-  readonly execution_id: string
-  /** Committed: from here on a crash loses nothing. Rejects when it could not be journalled; then it does not exist. */
-  readonly accepted: Promise<void>
-  /** The first `http.respond`, or null when the execution ended without one. */
-  readonly replied: Promise<HttpReply | null>
-  readonly finished: Promise<Finished>
-}
-
-export interface Engine {
-  /**
-   * Starts an execution. Throws `engine.unknown_version`, or `engine.draining` while the server stops; a full process takes it
-   * on as `queued`. Synchronous when the definition is in memory.
-   */
-  readonly start: (input: StartExecution) => Running | Promise<Running>
-  /** Makes a version executable, in the caller's transaction. Versions are immutable: a second deploy of the same number is an error. */
-  readonly deploy: (tx: TxCtx, input: { workflow_id: string; version: number; definition: Definition }) => Promise<void>
-  /** Ends an execution; what is in flight is aborted. False when it had ended already. */
-  readonly cancel: (execution_id: string) => Promise<boolean>
+interface EngineLife {
+  readonly life: { readonly recover: () => Promise<void>; readonly drain: () => Promise<void>; readonly stop: () => Promise<void> }
 }

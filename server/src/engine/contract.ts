@@ -1,0 +1,57 @@
+import type { Json, JsonObject } from '../lib/json.ts'
+import type { TxCtx } from '../platform/context.ts'
+import type { Definition } from './graph/definition.ts'
+import type { HttpReply } from './node.ts'
+
+export type ExecutionStatus = 'queued' | 'running' | 'waiting' | FinalStatus
+
+export interface ExecutionError {
+  /** Stable: `node.timeout`, `http.status`, `expression.failed`, … */
+  readonly code: string
+  readonly message: string
+  readonly node_id: string | null
+  readonly details: JsonObject | null
+}
+
+export interface StartExecution {
+  readonly workspace_id: string
+  readonly workflow_id: string
+  readonly version: number
+  readonly mode: 'live' | 'test'
+  /** The trigger node that fires. */
+  readonly trigger_node_id: string
+  /** What `trigger` is in expressions. */
+  readonly payload: Json
+}
+
+export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
+
+export interface Finished {
+  readonly status: FinalStatus
+  /** Output of the node that finished last. */
+  readonly output: Json
+  readonly error: ExecutionError | null
+}
+
+/** An execution that this process has started. Each promise settles once what it says is durable. All three
+ *  reject with the same problem when the start could not be journalled: then the execution does not exist. */
+export interface Running {
+  readonly execution_id: string
+  /** Committed: from here on a crash loses nothing. */
+  readonly accepted: Promise<void>
+  /** The first `http.respond`, or null when the execution ended without one. */
+  readonly replied: Promise<HttpReply | null>
+  readonly finished: Promise<Finished>
+}
+
+export interface Engine {
+  /**
+   * Starts an execution. Throws `engine.unknown_version`, or `engine.draining` while the server stops; a full process takes it
+   * on as `queued`. Synchronous when the definition is in memory.
+   */
+  readonly start: (input: StartExecution) => Running | Promise<Running>
+  /** Makes a version executable, in the caller's transaction. Versions are immutable: a second deploy of the same number is an error. */
+  readonly deploy: (tx: TxCtx, input: { workflow_id: string; version: number; definition: Definition }) => Promise<void>
+  /** Ends an execution; what is in flight is aborted. False when it had ended already. */
+  readonly cancel: (execution_id: string) => Promise<boolean>
+}

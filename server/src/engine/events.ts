@@ -1,0 +1,41 @@
+import { Type } from 'typebox'
+import { defineEvent } from '../platform/events/event.ts'
+import type { FinalStatus } from './contract.ts'
+
+const Finished = Type.Object({
+  execution_id: Type.String({ format: 'uuid' }),
+  workflow_id: Type.String({ format: 'uuid' }),
+  version: Type.Integer(),
+  mode: Type.Union([Type.Literal('live'), Type.Literal('test')]),
+  duration_ms: Type.Integer({ minimum: 0 }),
+  error: Type.Union([Type.Null(), Type.Object({ code: Type.String(), node_id: Type.Union([Type.String(), Type.Null()]) })]),
+})
+
+export const executionSucceeded = defineEvent({
+  name: 'workflows.execution.succeeded',
+  doc: 'An execution came to its end.',
+  data: Finished,
+})
+export const executionFailed = defineEvent({
+  name: 'workflows.execution.failed',
+  doc: 'A step of an execution failed and nothing caught it.',
+  data: Finished,
+})
+export const executionCancelled = defineEvent({
+  name: 'workflows.execution.cancelled',
+  doc: 'Somebody ended an execution.',
+  data: Finished,
+})
+export const executionTimedOut = defineEvent({
+  name: 'workflows.execution.timed_out',
+  doc: "An execution ran longer than its workflow's time limit.",
+  data: Finished,
+})
+
+/** The event that the journal writes together with the end of an execution. */
+export const eventOf: { readonly [S in FinalStatus]: typeof executionSucceeded } = {
+  succeeded: executionSucceeded,
+  failed: executionFailed,
+  cancelled: executionCancelled,
+  timed_out: executionTimedOut,
+}

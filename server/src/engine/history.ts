@@ -1,0 +1,176 @@
+import { type Static, Type } from 'typebox'
+import { type Json, type JsonObject } from '../lib/json.ts'
+import type { ReadDb } from '../platform/database/open.ts'
+import type { Definition } from './graph/definition.ts'
+import type { Step } from './graph/plan.ts'
+import type { RecordBody } from './journal/record.ts'
+
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+const Time = Type.String({ format: 'date-time' })
+
+export const executionStatuses = ['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
+const Status = Type.Union(executionStatuses.map((status) => Type.Literal(status)))
+
+const Failure = Type.Object({
+  code: Type.String(),
+  message: Type.String(),
+  details: Nullable(Type.Record(Type.String(), Type.Unknown())),
+})
+
+/** A step as the API shows it: one attempt of one node. */
+export const StepView = Type.Object({
+  id: Type.String({ description: '`<execution>:<path>:<attempt>`' }),
+  node_id: Type.String(),
+  path: Type.String({ description: 'The node, with loop indices where it stands in a loop.' }),
+  attempt: Type.Integer(),
+  status: Type.Union([Type.Literal('succeeded'), Type.Literal('failed'), Type.Literal('retrying')]),
+  input: Type.Optional(Type.Unknown()),
+  output: Type.Optional(Type.Unknown()),
+  error: Type.Optional(Nullable(Failure)),
+  started_at: Time,
+  finished_at: Time,
+  duration_ms: Type.Integer(),
+})
+export type StepView = Static<typeof StepView>
+
+const fields = {
+  id: Type.String({ format: 'uuid' }),
+  workflow_id: Type.String({ format: 'uuid' }),
+  version: Type.Integer(),
+  status: Status,
+  mode: Type.Union([Type.Literal('live'), Type.Literal('test')]),
+  trigger: Type.Object({ type: Type.String(), node_id: Type.String() }),
+  error: Nullable(Type.Object({ ...Failure.properties, node_id: Nullable(Type.String()) })),
+  started_at: Time,
+  finished_at: Nullable(Time),
+  duration_ms: Nullable(Type.Integer()),
+}
+
+/** A line of a list of executions. */
+export const ExecutionSummary = Type.Object(fields)
+export type ExecutionSummary = Static<typeof ExecutionSummary>
+
+export const ExecutionView = Type.Object({
+  ...fields,
+  input: Type.Unknown({ description: "The trigger's payload." }),
+  output: Type.Unknown({ description: 'Output of the step that finished last; null until the execution has succeeded.' }),
+  steps: Type.Array(StepView),
+})
+export type ExecutionView = Static<typeof ExecutionView>
+
+export interface ExecutionFilter {
+  readonly workflow_id?: string | undefined
+  readonly status?: ExecutionSummary['status'] | undefined
+  readonly trigger?: string | undefined
+  readonly version?: number | undefined
+  /** ISO 8601; on `started_at`. */
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  /** The id after which the page begins, in the page's order. */
+  readonly after?: string | undefined
+  readonly order: 'asc' | 'desc'
+  readonly limit: number
+}
+
+const columns = [
+  'id',
+  'workflow_id',
+  'version',
+  'status',
+  'mode',
+  'trigger_type',
+  'trigger_node_id',
+  'error',
+  'started_at',
+  'finished_at',
+] as const
+
+const filtered = (db: ReadDb, filter: Omit<ExecutionFilter, 'after' | 'order' | 'limit'>) => {
+  let query = db.selectFrom('executions')
+  if (filter.workflow_id !== undefined) query = query.where('workflow_id', '=', filter.workflow_id)
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  if (filter.trigger !== undefined) query = query.where('trigger_type', '=', filter.trigger)
+  if (filter.version !== undefined) query = query.where('version', '=', filter.version)
+  if (filter.from !== undefined) query = query.where('started_at', '>=', filter.from)
+  if (filter.to !== undefined) query = query.where('started_at', '<', filter.to)
+  return query
+}
+
+/** Executions of the caller's workspace by id, which is by time. */
+export const listExecutions = async (db: ReadDb, filter: ExecutionFilter): Promise<ExecutionSummary[]> => {
+  let query = filtered(db, filter)
+  if (filter.after !== undefined) query = query.where('id', filter.order === 'asc' ? '>' : '<', filter.after)
+  const rows = await query.select(columns).orderBy('id', filter.order).limit(filter.limit).execute()
+  return rows.map(summaryOf)
+}
+
+export const countExecutions = async (db: ReadDb, filter: Omit<ExecutionFilter, 'after' | 'order' | 'limit'>): Promise<number> => {
+  const { total } = await filtered(db, filter)
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  return total
+}
+
+/** One execution with its steps, inputs and outputs of steps only with `payloads`; undefined when the caller's workspace has none of this id. */
+export const readExecution = async (db: ReadDb, id: string, options: { readonly payloads: boolean }): Promise<ExecutionView | undefined> => {
+  const [row, records] = await Promise.all([
+    db.selectFrom('executions').select(columns).where('id', '=', id).executeTakeFirst(),
+    db.selectFrom('execution_records').select('body').where('execution_id', '=', id).orderBy('seq').execute(),
+  ])
+  if (row === undefined) return undefined
+  const bodies = records.map((record) => record.body as unknown as RecordBody)
+  const payload = bodies[0]?.trigger?.payload ?? null
+  const steps = bodies.flatMap((body) => body.steps)
+  const inputs = options.payloads ? await inputsOfSteps(db, row, payload, steps) : null
+  const last = steps.findLast((step) => step.retry_at === null)
+  return {
+    ...summaryOf(row),
+    input: payload,
+    output: row.status === 'succeeded' ? (last === undefined ? payload : last.output) : null,
+    steps: steps.map((step) => stepOf(id, step, inputs)),
+  }
+}
+
+type Row = { readonly [Column in (typeof columns)[number]]: unknown }
+
+const summaryOf = (row: Row): ExecutionSummary => {
+  const { trigger_type, trigger_node_id, ...rest } = row as Omit<ExecutionSummary, 'trigger'> & { trigger_type: string; trigger_node_id: string }
+  const { started_at, finished_at } = rest
+  const duration_ms = finished_at === null ? null : Math.max(0, Date.parse(finished_at) - Date.parse(started_at))
+  return { ...rest, trigger: { type: trigger_type, node_id: trigger_node_id }, duration_ms }
+}
+
+const stepOf = (execution_id: string, step: Step, inputs: ReadonlyMap<string, Json> | null): StepView => ({
+  id: `${execution_id}:${step.node_id}:${step.attempt}`,
+  node_id: step.node_id,
+  path: step.node_id,
+  attempt: step.attempt,
+  status: step.retry_at === null ? step.status : 'retrying',
+  ...(inputs === null ? {} : { input: inputs.get(step.node_id) ?? null, output: step.output }),
+  error: step.error as StepView['error'] & (JsonObject | null),
+  started_at: new Date(step.started_at).toISOString(),
+  finished_at: new Date(step.finished_at).toISOString(),
+  duration_ms: step.finished_at - step.started_at,
+})
+
+/** What each node ran on: the output of the one live node before it, or those of all by node id. Read off the version's edges. */
+const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonly Step[]): Promise<ReadonlyMap<string, Json>> => {
+  const version = await db
+    .selectFrom('engine_versions')
+    .select('definition')
+    .where('workflow_id', '=', row.workflow_id as string)
+    .where('version', '=', row.version as number)
+    .executeTakeFirst()
+  const { edges } = (version?.definition ?? { edges: [] }) as unknown as Pick<Definition, 'edges'>
+  const left = new Map<string, { port: string; output: Json }>([[row.trigger_node_id as string, { port: 'out', output: payload }]])
+  for (const step of steps) if (step.retry_at === null && step.port !== null) left.set(step.node_id, { port: step.port, output: step.output })
+  const byNode = Map.groupBy(edges, (edge) => edge.to)
+  const inputs = new Map<string, Json>()
+  for (const { node_id } of steps) {
+    const live = (byNode.get(node_id) ?? []).filter((edge) => left.get(edge.from)?.port === (edge.port ?? 'out'))
+    const values = Object.fromEntries(live.map((edge) => [edge.from, left.get(edge.from)?.output ?? null]))
+    const [only] = Object.values(values)
+    inputs.set(node_id, Object.keys(values).length === 1 ? (only ?? null) : values)
+  }
+  return inputs
+}

@@ -1,0 +1,98 @@
+import type { Sql } from 'postgres'
+import { plainArray, textArray } from './array-literal.ts'
+import type { Entry, Finish, NewExecution } from './record.ts'
+
+/**
+ * One statement, one transaction, one round trip for everything that the executions of this process have gathered.
+ *
+ * - Nothing is written unless the worker's lease row still has this epoch. `for key share` makes a takeover, which raises the
+ *   epoch, wait for the batch and the batch see the takeover; it does not conflict with heartbeats.
+ * - Each insert is `on conflict do nothing`, so a batch whose answer was lost is simply sent again.
+ * - An execution that begins and ends within one batch is inserted as ended and never updated.
+ *
+ * Measured with 64 entries a batch, two batches in flight, on 2 cores: 44,000 entries/s as array literals, 37,000 as the driver's arrays; one JSON
+ * document read by `json_to_recordset` is as fast, but refuses the \u0000 that customers do send.
+ */
+const statement = `
+with lease as materialized (
+  select 1
+  from engine_workers
+  where id = $1 and epoch = $2 and state = 'alive'
+  for key share
+),
+accepted as (
+  insert into executions (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, worker_id, error, started_at, finished_at)
+  select a.id, a.workspace_id, a.workflow_id, a.version, a.mode, a.status, a.trigger_type, a.trigger_node_id,
+    case when a.held then $1 end, a.error, a.started_at, a.finished_at
+  from unnest($3::text::uuid[], $4::text::uuid[], $5::text::uuid[], $6::text::int[], $7::text::text[], $8::text::text[], $9::text::text[],
+    $10::text::text[], $11::text::bool[], $12::text::json[], $13::text::timestamptz[], $14::text::timestamptz[])
+    as a (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, held, error, started_at, finished_at), lease
+  on conflict do nothing
+),
+recorded as (
+  insert into execution_records (execution_id, seq, workspace_id, body)
+  select r.execution_id, r.seq, r.workspace_id, r.body
+  from unnest($15::text::uuid[], $16::text::int[], $17::text::uuid[], $18::text::json[]) as r (execution_id, seq, workspace_id, body), lease
+  on conflict do nothing
+),
+finished as (
+  update executions as e
+  set status = f.status, finished_at = f.finished_at, error = f.error, worker_id = null
+  from unnest($19::text::uuid[], $20::text::text[], $21::text::timestamptz[], $22::text::json[]) as f (id, status, finished_at, error), lease
+  where e.id = f.id and e.finished_at is null
+),
+told as (
+  insert into events (id, workspace_id, name, actor_type, data, created_at)
+  select v.id, v.workspace_id, v.name, 'system', v.data, v.created_at
+  from unnest($23::text::uuid[], $24::text::uuid[], $25::text::text[], $26::text::json[], $27::text::timestamptz[])
+    as v (id, workspace_id, name, data, created_at), lease
+  on conflict do nothing
+)
+select count(*)::int as held from lease`
+
+type Accepted = Entry & { readonly accept: NewExecution }
+type Ended = Entry & { readonly finish: Finish }
+
+const isAccepted = (entry: Entry): entry is Accepted => entry.accept !== null
+const isEnded = (entry: Entry): entry is Ended => entry.finish !== null
+
+/** Commits the entries. False when the lease was lost: then nothing was written. */
+export const commitBatch = async (sql: Sql, lease: { id: string; epoch: number }, entries: readonly Entry[]): Promise<boolean> => {
+  const accepted = entries.filter(isAccepted)
+  const ended = entries.filter(isEnded)
+  const closing = ended.filter((entry) => entry.accept === null)
+  const rows = await sql.unsafe<{ held: number }[]>(
+    statement,
+    [
+      lease.id,
+      lease.epoch,
+      plainArray(accepted, (e) => e.execution_id),
+      plainArray(accepted, (e) => e.workspace_id),
+      plainArray(accepted, (e) => e.accept.workflow_id),
+      plainArray(accepted, (e) => e.accept.version),
+      plainArray(accepted, (e) => e.accept.mode),
+      plainArray(accepted, (e) => e.finish?.status ?? e.accept.status),
+      plainArray(accepted, (e) => e.accept.trigger_type),
+      plainArray(accepted, (e) => e.accept.trigger_node_id),
+      plainArray(accepted, (e) => e.accept.held && e.finish === null),
+      textArray(accepted, (e) => e.finish?.error ?? null),
+      plainArray(accepted, (e) => e.accept.started_at),
+      plainArray(accepted, (e) => e.finish?.finished_at ?? 'NULL'),
+      plainArray(entries, (e) => e.execution_id),
+      plainArray(entries, (e) => e.seq),
+      plainArray(entries, (e) => e.workspace_id),
+      textArray(entries, (e) => e.body),
+      plainArray(closing, (e) => e.execution_id),
+      plainArray(closing, (e) => e.finish.status),
+      plainArray(closing, (e) => e.finish.finished_at),
+      textArray(closing, (e) => e.finish.error),
+      plainArray(ended, (e) => e.finish.event.id),
+      plainArray(ended, (e) => e.workspace_id),
+      plainArray(ended, (e) => e.finish.event.name),
+      textArray(ended, (e) => e.finish.event.data),
+      plainArray(ended, (e) => e.finish.finished_at),
+    ],
+    { prepare: true },
+  )
+  return rows[0]?.held === 1
+}

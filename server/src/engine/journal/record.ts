@@ -1,0 +1,57 @@
+import type { Json } from '../../lib/json.ts'
+import type { ExecutionError, FinalStatus } from '../contract.ts'
+import type { Step } from '../graph/plan.ts'
+
+/** How an execution ended, as its last record says. Its output is that of the step that finished last. */
+export interface Ending {
+  readonly status: FinalStatus
+  readonly error: ExecutionError | null
+}
+
+/**
+ * The body of one row of `execution_records`: what one shared commit adds to an execution's history. Record 0 carries the
+ * trigger. Folding the records in the order of `seq` gives the execution's state, on any process, at any time.
+ */
+export interface RecordBody {
+  /** Unix milliseconds. */
+  readonly at: number
+  readonly trigger?: { readonly node_id: string; readonly payload: Json }
+  readonly steps: readonly Step[]
+  readonly ending?: Ending
+}
+
+/** What one execution hands to the group commit. */
+export interface Entry {
+  readonly execution_id: string
+  readonly workspace_id: string
+  readonly seq: number
+  /** A `RecordBody` as JSON. */
+  readonly body: string
+  /** Present when the execution is new. */
+  readonly accept: NewExecution | null
+  /** Present when the execution ends with this record. */
+  readonly finish: Finish | null
+}
+
+export interface NewExecution {
+  readonly workflow_id: string
+  readonly version: number
+  readonly mode: string
+  readonly trigger_type: string
+  readonly trigger_node_id: string
+  readonly status: string
+  /** False: it is queued for any process. */
+  readonly held: boolean
+  /** ISO 8601. */
+  readonly started_at: string
+}
+
+export interface Finish {
+  readonly status: FinalStatus
+  /** ISO 8601. */
+  readonly finished_at: string
+  /** JSON, or null. */
+  readonly error: string | null
+  /** Written to the event log in the same commit. */
+  readonly event: { readonly id: string; readonly name: string; readonly data: string }
+}

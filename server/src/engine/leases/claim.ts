@@ -1,0 +1,70 @@
+import type { Sql } from 'postgres'
+import type { RecordBody } from '../journal/record.ts'
+import type { LeaseRow } from './lease-sql.ts'
+
+export interface Claimed {
+  readonly id: string
+  readonly workspace_id: string
+  readonly workflow_id: string
+  readonly version: number
+  readonly mode: 'live' | 'test'
+  readonly trigger_type: string
+  readonly trigger_node_id: string
+  readonly recoveries: number
+  readonly cancel_requested: boolean
+  readonly started_at: string
+  readonly records: readonly { readonly seq: number; readonly body: RecordBody }[]
+}
+
+/**
+ * Takes up to `room` queued executions and reads their journals. Workspaces take turns: the first of each, then the second of each; so one
+ * workspace's thousand cannot keep another's one waiting. `skip locked` lets several processes claim at once.
+ */
+export const claim = async (sql: Sql, lease: LeaseRow, room: number): Promise<readonly Claimed[]> => {
+  const rows = await sql<Omit<Claimed, 'records'>[]>`
+    with lease as materialized (
+      select 1 from engine_workers
+      where id = ${lease.id} and epoch = ${lease.epoch} and state = 'alive'
+      for key share
+    ),
+    queued as (
+      select id, row_number() over (partition by workspace_id order by id) as turn
+      from (
+        select id, workspace_id from executions
+        where worker_id is null and finished_at is null
+        order by id
+        limit 10000
+      ) as oldest
+    ),
+    picked as (
+      select executions.id
+      from executions
+      join queued using (id)
+      where executions.worker_id is null and executions.finished_at is null
+      order by queued.turn, executions.id
+      limit ${room}
+      for update of executions skip locked
+    )
+    update executions as e
+    set worker_id = ${lease.id}, status = 'running'
+    from picked, lease
+    where e.id = picked.id
+    returning e.id, e.workspace_id, e.workflow_id, e.version, e.mode, e.trigger_type, e.trigger_node_id, e.recoveries,
+      e.cancel_requested, e.started_at`
+  if (rows.length === 0) return []
+  const records = await sql<{ execution_id: string; seq: number; body: RecordBody }[]>`
+    select execution_id, seq, body
+    from execution_records
+    where execution_id = any(${rows.map((row) => row.id)}::uuid[])
+    order by execution_id, seq`
+  const byExecution = Map.groupBy(records, (record) => record.execution_id)
+  return rows.map((row) => ({ ...row, records: byExecution.get(row.id) ?? [] }))
+}
+
+/** The executions of this worker whose end was asked for. */
+export const cancelRequests = async (sql: Sql, worker_id: string): Promise<readonly string[]> => {
+  const rows = await sql<{ id: string }[]>`
+    select id from executions
+    where worker_id = ${worker_id} and finished_at is null and cancel_requested`
+  return rows.map((row) => row.id)
+}

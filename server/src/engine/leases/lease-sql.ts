@@ -1,0 +1,91 @@
+import type { Sql } from 'postgres'
+
+export interface LeaseRow {
+  readonly id: string
+  readonly epoch: number
+}
+
+/** Takes the worker's row, new or from before. The raised epoch shuts out whatever still runs under the old one. */
+export const register = async (sql: Sql, id: string): Promise<LeaseRow> => {
+  const [row] = await sql<{ epoch: number }[]>`
+    insert into engine_workers (id, epoch, state)
+    values (${id}, 1, 'alive')
+    on conflict (id) do update
+    set epoch = engine_workers.epoch + 1, state = 'alive', started_at = now(), heartbeat_at = now()
+    returning epoch`
+  if (row === undefined) throw new Error('registering a worker returned no row')
+  return { id, epoch: row.epoch }
+}
+
+export interface Pulse {
+  /** A worker's heartbeat has stopped. */
+  readonly somebody_died: boolean
+  /** Executions wait for anyone who has room. */
+  readonly queued: boolean
+  /** Somebody asked for the end of an execution that this worker holds. */
+  readonly cancels: boolean
+}
+
+/** The heartbeat, and in the same round trip whether there is anything to do. Null: the lease is lost. */
+export const heartbeat = async (sql: Sql, lease: LeaseRow, takeover_ms: number): Promise<Pulse | null> => {
+  const [row] = await sql<Pulse[]>`
+    update engine_workers as me
+    set heartbeat_at = now()
+    where id = ${lease.id} and epoch = ${lease.epoch} and state = 'alive'
+    returning
+      exists (
+        select from engine_workers as other
+        where other.state = 'alive' and other.id <> me.id
+          and other.heartbeat_at < now() - make_interval(secs => ${takeover_ms / 1000}::float8)
+      ) as somebody_died,
+      exists (select from executions where worker_id is null and finished_at is null) as queued,
+      exists (select from executions where worker_id = me.id and finished_at is null and cancel_requested) as cancels`
+  return row ?? null
+}
+
+/**
+ * Declares silent workers dead and frees what they held. Two statements on purpose: raising the epoch waits for the dead
+ * worker's last batch, and only a later snapshot sees what that batch has written.
+ */
+export const takeOver = async (sql: Sql, takeover_ms: number): Promise<number> =>
+  sql.begin(async (tx) => {
+    await tx`
+      update engine_workers
+      set state = 'dead', epoch = epoch + 1
+      where id in (
+        select id from engine_workers
+        where state = 'alive' and heartbeat_at < now() - make_interval(secs => ${takeover_ms / 1000}::float8)
+        for update skip locked
+      )`
+    const freed = await tx`
+      update executions
+      set worker_id = null, status = 'queued', recoveries = recoveries + 1
+      where finished_at is null
+        and worker_id in (select id from engine_workers where state <> 'alive')`
+    return freed.count
+  })
+
+/** Frees what this worker held under an earlier epoch: a server that was killed finds its own work at once. */
+export const freeOwn = async (sql: Sql, lease: LeaseRow): Promise<number> => {
+  const freed = await sql`
+    update executions
+    set worker_id = null, status = 'queued', recoveries = recoveries + 1
+    where worker_id = ${lease.id} and finished_at is null`
+  return freed.count
+}
+
+/** Hands everything back on a clean stop; nobody has to wait for a heartbeat to grow old. */
+export const resign = async (sql: Sql, lease: LeaseRow): Promise<void> => {
+  await sql.begin(async (tx) => {
+    const rows = await tx`
+      update engine_workers
+      set state = 'stopped', epoch = epoch + 1
+      where id = ${lease.id} and epoch = ${lease.epoch}
+      returning id`
+    if (rows.length === 0) return
+    await tx`
+      update executions
+      set worker_id = null, status = 'queued'
+      where worker_id = ${lease.id} and finished_at is null`
+  })
+}
