@@ -4,7 +4,12 @@ export type SettingType = 'text' | 'integer' | 'flag' | 'list' | 'url' | 'base64
 /** A setting, declared in the module that owns it. The reference page and `.env.example` are generated from these. */
 export type SettingDeclaration =
   | (Common & { readonly type: 'text'; readonly default: string | null })
-  | (Common & { readonly type: 'url'; readonly default: string | null })
+  | (Common & {
+      readonly type: 'url'
+      /** `http` and `https` when not given. */
+      readonly protocols?: readonly string[]
+      readonly default: string | null
+    })
   | (Common & { readonly type: 'base64'; readonly bytes: number; readonly default: null })
   | (Common & { readonly type: 'list'; readonly default: readonly string[] })
   | (Common & { readonly type: 'flag'; readonly default: boolean })
