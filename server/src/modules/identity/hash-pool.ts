@@ -1,0 +1,65 @@
+import { availableParallelism } from 'node:os'
+import { hashPassword, nobodysHash, verifyPassword } from './password-hash.ts'
+import { busy } from './errors.ts'
+import { defineService } from '../../platform/service.ts'
+
+/** New hashes are refused once the ones waiting would take longer than this. */
+const maxBacklogMs = 1_000
+
+export interface HashPool {
+  /** Throws 503 `identity.busy` at once when the queue is too long. */
+  readonly hash: (password: string) => Promise<string>
+  /** Against null it computes a hash that matches nothing, and takes as long as for an account that exists. */
+  readonly verify: (password: string, hash: string | null) => Promise<boolean>
+  /** Hashes computed since the start, of either kind. */
+  readonly computed: () => number
+  /** Resolves when nothing is being computed or waiting. */
+  readonly idle: () => Promise<void>
+}
+
+/**
+ * A bounded queue in front of argon2id. A hash takes 15–40 ms of a core and 19 MiB and runs on one of libuv's four
+ * threads, which files and name look-ups use too: at most `concurrency` run at a time, the rest wait here, and what could not be
+ * served within a second is told so at once instead of timing out later.
+ */
+export const createHashPool = (options: { readonly concurrency: number; readonly first_guess_ms?: number }): HashPool => {
+  const waiting: (() => void)[] = []
+  const nobody = nobodysHash()
+  let running = 0
+  let computed = 0
+  // Moving average of one hash, so that the limit means a second on any machine.
+  let average = options.first_guess_ms ?? 40
+  const idlers: (() => void)[] = []
+
+  const run = async <T>(work: () => Promise<T>): Promise<T> => {
+    const backlog = ((running + waiting.length) * average) / options.concurrency
+    if (running >= options.concurrency) {
+      if (backlog > maxBacklogMs) throw busy.busy({ headers: { 'retry-after': String(Math.ceil(backlog / 1000)) } })
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    } else running += 1
+    const started = performance.now()
+    try {
+      return await work()
+    } finally {
+      computed += 1
+      average += (performance.now() - started - average) / 16
+      const next = waiting.shift()
+      // The place is handed on, so `running` stays as it is and nobody slips in between.
+      if (next !== undefined) next()
+      else if (--running === 0) for (const resolve of idlers.splice(0)) resolve()
+    }
+  }
+
+  return {
+    hash: (password) => run(() => hashPassword(password)),
+    verify: (password, hash) => run(async () => (await verifyPassword(password, hash ?? nobody)) && hash !== null),
+    computed: () => computed,
+    idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
+  }
+}
+
+export const hashPool = defineService({
+  name: 'identity.hash_pool',
+  create: () => createHashPool({ concurrency: Math.min(2, availableParallelism()) }),
+  stop: (pool) => pool.idle(),
+})
