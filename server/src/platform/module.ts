@@ -29,7 +29,9 @@ export interface Module {
   readonly permissions?: { readonly [permission: string]: PermissionDeclaration }
   readonly events?: readonly EventDeclaration[]
   readonly migrations?: URL
-  readonly services?: readonly Service<never>[]
+  // Instances have nothing in common; whoever uses a service names its value and gets its type.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly services?: readonly Service<any>[]
   readonly routes?: readonly Route[]
   readonly consumers?: readonly Consumer[]
   readonly checks?: readonly HealthCheck[]
