@@ -1,7 +1,6 @@
 import { defineErrors } from '../../platform/errors.ts'
 
 export const errors = defineErrors('auth', {
-  required: { status: 401, title: 'Sign in first' },
   invalid_credentials: {
     status: 401,
     title: 'E-mail address or password is wrong',

@@ -1,0 +1,32 @@
+import { defineSettings } from '../../platform/config.ts'
+
+export const settings = defineSettings({
+  admin_email: {
+    env: 'MILLRACE_ADMIN_EMAIL',
+    type: 'text',
+    default: null,
+    doc: 'Makes an admin with this address at the start, if the address has no account yet. Needs MILLRACE_ADMIN_PASSWORD. An account that exists is never changed.',
+  },
+  admin_password: {
+    env: 'MILLRACE_ADMIN_PASSWORD',
+    type: 'text',
+    default: null,
+    secret: true,
+    doc: 'The password of that admin; 12 to 128 characters and not a common one.',
+  },
+  access_token_s: {
+    env: 'MILLRACE_ACCESS_TOKEN_SECONDS',
+    type: 'integer',
+    default: 3600,
+    min: 60,
+    max: 86_400,
+    doc: 'How long an access token is good for, in seconds. Logging out ends it at once in any case.',
+  },
+  registration: {
+    env: 'MILLRACE_REGISTRATION',
+    type: 'choice',
+    choices: ['open', 'closed'],
+    default: 'open',
+    doc: 'Who may make an account: anyone, or nobody but an admin.',
+  },
+})
