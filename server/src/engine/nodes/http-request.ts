@@ -1,0 +1,213 @@
+import { Type, type Static } from 'typebox'
+import { parseJsonText } from '../../lib/json-text.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../lib/json.ts'
+import { Problem } from '../../platform/errors.ts'
+import { outbound, type OutboundRequest, type OutboundResponse } from '../../platform/outbound/outbound.ts'
+import { effect, NodeFailure, type NodeIo } from '../node.ts'
+
+const statusSet = '([1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)'
+
+const Config = Type.Object(
+  {
+    method: Type.Union(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((method) => Type.Literal(method))),
+    url: Type.String({ minLength: 1, maxLength: 16_384, description: 'http or https, of a public address.' }),
+    headers: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'Text, numbers and true or false by name. `Idempotency-Key` and `User-Agent` are set when they are not given.',
+      }),
+    ),
+    query: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'Added to the query of the URL; a list becomes one parameter per item.' }),
+    ),
+    body: Type.Optional(
+      Type.Unknown({
+        description:
+          'Text is sent as it stands; anything else as JSON, or as a form when the content type is `application/x-www-form-urlencoded`.',
+      }),
+    ),
+    timeout_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: 300_000, default: 30_000, description: 'From the first packet to the last, redirects included.' })),
+    max_bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 33_554_432, default: 4_194_304, description: 'Of the answer, unpacked.' })),
+    accept_status: Type.Optional(
+      Type.String({
+        format: 'literal',
+        pattern: `^ *${statusSet}( *, *${statusSet})* *$`,
+        default: '2xx',
+        description: 'Statuses that count as success: `2xx`, `2xx,404`, `200-204`. Any other fails the step.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+type Config = Static<typeof Config>
+
+const Output = Type.Object({
+  status: Type.Integer(),
+  headers: Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())]), {
+    description: 'Names in lower case; `set-cookie` is a list.',
+  }),
+  body: Type.Unknown({ description: 'JSON parsed, text as text, null when empty.' }),
+  duration_ms: Type.Integer(),
+})
+
+const maxDepth = 128
+
+const misconfigured = (message: string): NodeFailure => new NodeFailure({ code: 'http.bad_config', message })
+
+const asText = (what: string, value: unknown): string => {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  throw misconfigured(`${what} must be text, a number or true or false`)
+}
+
+/** Name and value pairs of an object, lists spread, null left out. */
+const pairs = (what: string, fields: JsonObject | undefined): [string, string][] =>
+  Object.entries(fields ?? {}).flatMap(([name, value]) =>
+    [value]
+      .flat()
+      .filter((item) => item !== null)
+      .map((item): [string, string] => [name, asText(`${what} "${name}"`, item)]),
+  )
+
+/** The query is added behind the one of the URL, which stays as it was written: a signature may lie over it. */
+const urlOf = (config: Config): string => {
+  if (typeof config.url !== 'string') throw misconfigured('The URL must be text')
+  const added = new URLSearchParams(pairs('Query parameter', config.query as JsonObject | undefined)).toString()
+  if (added === '') return config.url
+  const [rest = ''] = config.url.split('#', 1)
+  return rest + (rest.endsWith('?') || rest.endsWith('&') ? '' : rest.includes('?') ? '&' : '?') + added
+}
+
+const bodyOf = (body: unknown, contentType: string | undefined): { body: string | null; type: string | null } => {
+  if (body === undefined || body === null) return { body: null, type: null }
+  if (typeof body === 'string') return { body, type: 'text/plain; charset=utf-8' }
+  if (contentType?.toLowerCase().startsWith('application/x-www-form-urlencoded') === true) {
+    if (!isJsonObject(body)) throw misconfigured('A form must be an object')
+    return { body: new URLSearchParams(pairs('Form field', body)).toString(), type: null }
+  }
+  return { body: JSON.stringify(body), type: 'application/json' }
+}
+
+const requestOf = (config: Config, io: NodeIo): OutboundRequest => {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of pairs('Header', config.headers as JsonObject | undefined)) {
+    const key = name.toLowerCase()
+    headers[key] = Object.hasOwn(headers, key) ? `${headers[key]}, ${value}` : value
+  }
+  const { body, type } = bodyOf(config.body, headers['content-type'])
+  if (type !== null) headers['content-type'] ??= type
+  headers['accept'] ??= 'application/json, text/*;q=0.9, */*;q=0.8'
+  if (config.method !== 'GET' && config.method !== 'HEAD') headers['idempotency-key'] ??= io.idempotency_key
+  return {
+    method: config.method,
+    url: urlOf(config),
+    headers,
+    body,
+    timeout_ms: config.timeout_ms ?? 30_000,
+    max_bytes: config.max_bytes ?? 4_194_304,
+    signal: io.signal,
+  }
+}
+
+/** `2xx,404,500-503` */
+const accepts = (accept_status: string, status: number): boolean =>
+  accept_status.split(',').some((part) => {
+    const [from = '', to = from] = part.trim().split('-')
+    return status >= Number(from.replace('xx', '00')) && status <= Number(to.replace('xx', '99'))
+  })
+
+const header = (answer: OutboundResponse, name: string): string => {
+  const value = answer.headers[name]
+  return typeof value === 'string' ? value : ''
+}
+
+const isText = /^(text\/|application\/(xml|javascript|ecmascript|graphql|x-www-form-urlencoded|x-ndjson|ndjson|jsonl|yaml|x-yaml|toml|sql)$|[^;]+\+(xml|yaml)$)/
+const isJson = /^(application\/json|text\/json|[^;]+\+json)$/
+
+const decodeText = (body: Buffer, charset: string | undefined): string => {
+  try {
+    return new TextDecoder(charset ?? 'utf-8').decode(body)
+  } catch (error) {
+    // The only thing a decoder refuses is a name it does not know; what the server meant is then most likely UTF-8.
+    if (error instanceof RangeError) return new TextDecoder().decode(body)
+    throw error
+  }
+}
+
+const strictText = (body: Buffer): string | null => {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return text.includes('\0') ? null : text
+  } catch (error) {
+    if (error instanceof TypeError) return null
+    throw error
+  }
+}
+
+const parseJson = (text: string): Json => {
+  try {
+    return parseJsonText(text, maxDepth)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new NodeFailure({ code: 'http.malformed_answer', message: `The answer cannot be taken as JSON: ${error.message}` })
+  }
+}
+
+const answerBody = (answer: OutboundResponse): Json => {
+  if (answer.body.length === 0) return null
+  const [type = '', ...parameters] = header(answer, 'content-type').toLowerCase().split(';')
+  const mediaType = type.trim()
+  if (isJson.test(mediaType)) return parseJson(decodeText(answer.body, undefined))
+  const charset = parameters.map((parameter) => /^\s*charset\s*=\s*"?([^"]+?)"?\s*$/.exec(parameter)?.[1]).find((name) => name !== undefined)
+  if (isText.test(mediaType)) return decodeText(answer.body, charset)
+  const text = mediaType === '' ? strictText(answer.body) : null
+  if (text !== null) return text
+  throw new NodeFailure({
+    code: 'http.binary_not_supported',
+    message: `The answer is ${mediaType === '' ? 'binary' : mediaType}; a step can take JSON and text`,
+  })
+}
+
+/** `Retry-After` in milliseconds from now (RFC 9110, section 10.2.3: seconds or a date); null when there is none that can be read. */
+const retryAfter = (answer: OutboundResponse, now: number): number | null => {
+  const value = header(answer, 'retry-after').trim()
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
+  const date = value.endsWith(' GMT') ? Date.parse(value) : Number.NaN
+  return Number.isNaN(date) ? null : Math.max(0, date - now)
+}
+
+const retryableStatus = (status: number): boolean => status === 408 || status === 425 || status === 429 || status >= 500
+
+const unacceptedStatus = (config: Config, answer: OutboundResponse, now: number): NodeFailure => {
+  const retry_after_ms = retryAfter(answer, now)
+  const preview = strictText(answer.body)
+  return new NodeFailure({
+    code: 'http.status',
+    message: `${config.method} ${new URL(answer.url).host} answered ${answer.status}`,
+    retryable: retryableStatus(answer.status),
+    ...(retry_after_ms === null ? {} : { retry_after_ms }),
+    details: { status: answer.status, body: preview === null ? null : preview.slice(0, 2_000) },
+  })
+}
+
+const retryableProblems = new Set(['outbound.connect_failed', 'outbound.connection_lost', 'outbound.timeout', 'outbound.busy', 'outbound.aborted'])
+
+export const httpRequest = effect({
+  type: 'http.request',
+  title: 'HTTP request',
+  description: 'Calls a web address and gives its answer.',
+  icon: 'world',
+  config: Config,
+  output: Output,
+  run: async ({ config }, io) => {
+    const answer = await io.app
+      .use(outbound)
+      .request(requestOf(config, io))
+      .catch((error: unknown) => {
+        if (!(error instanceof Problem)) throw error
+        throw new NodeFailure({ code: error.code, message: error.message, retryable: retryableProblems.has(error.code) })
+      })
+    if (!accepts(config.accept_status ?? '2xx', answer.status)) throw unacceptedStatus(config, answer, io.app.now())
+    const body = answerBody(answer)
+    return { output: { status: answer.status, headers: answer.headers, body, duration_ms: answer.duration_ms } }
+  },
+})
