@@ -39,4 +39,4 @@ export const fileError = (error: unknown, path: string): unknown => {
 }
 
 export const diskFull = (path: string, cause?: unknown): StartError =>
-  new StartError(`The disk that holds ${path} is full.`, 'Free some space on it (or raise the quota), then start again. Nothing was lost.', cause)
+  new StartError(`The disk that holds ${path} is full.`, 'Free some space on it (or raise the quota), then start again.', cause)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -23,7 +23,8 @@ export interface DataDirectory {
  * The lock belongs to the operating system, so it cannot outlive its holder and a process id that was given out again
  * means nothing. Node offers no file locks of its own; SQLite, which Node brings, takes them the same way on every system
  * (`fcntl` or `LockFileEx`, also between containers that share a volume). `begin immediate` takes exactly one exclusive byte
- * range, so of two servers that start in the same instant one gets it. Nothing is ever written to the file.
+ * range, so of two servers that start in the same instant one gets it. Nothing is ever written to the file. Nor may this
+ * process open and close it in any other way: with POSIX locks, closing a file gives up all locks that the process has on it.
  *
  * Throws `StartError` when the directory is in use (naming the process), is a file, or cannot be written.
  */
@@ -69,11 +70,12 @@ const createDirectory = async (path: string): Promise<string> => {
 const takeLock = async (directory: string): Promise<DatabaseSync> => {
   const file = join(directory, 'server.lock')
   try {
-    await (await open(file, 'a', 0o600)).close()
+    // 0600 from the start, and untouched where it exists.
+    await (await open(file, 'wx', 0o600)).close()
   } catch (error) {
-    throw fileError(error, directory)
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(error, directory)
   }
-  const lock = new DatabaseSync(file, { timeout: 0 })
+  const lock = openLockFile(file, directory)
   try {
     // No journal file: a leftover one would make the next opener recover it, and for that moment hold the lock itself.
     lock.exec('pragma journal_mode = memory')
@@ -82,13 +84,24 @@ const takeLock = async (directory: string): Promise<DatabaseSync> => {
   } catch (error) {
     lock.close()
     if ((error as { errcode?: number }).errcode === sqliteBusy) throw await inUse(directory)
-    throw new StartError(
-      `The data directory ${directory} cannot be locked: ${(error as Error).message}.`,
-      'It must be on a file system with file locks: a local disk, not a network share without them.',
-      error,
-    )
+    throw cannotLock(directory, error)
   }
 }
+
+const openLockFile = (file: string, directory: string): DatabaseSync => {
+  try {
+    return new DatabaseSync(file, { timeout: 0 })
+  } catch (error) {
+    throw cannotLock(directory, error)
+  }
+}
+
+const cannotLock = (directory: string, error: unknown): StartError =>
+  new StartError(
+    `The data directory ${directory} cannot be locked: ${(error as Error).message}.`,
+    'It must be writable, and on a file system with file locks: a local disk, not a network share without them.',
+    error,
+  )
 
 /** https://sqlite.org/rescode.html#busy */
 const sqliteBusy = 5
@@ -144,7 +157,7 @@ const readInstanceId = async (directory: string): Promise<string> => {
 }
 
 /** Writes a file (0600) so that it is there completely or not at all, also after a power cut. */
-const writeWhole = async (file: string, text: string): Promise<void> => {
+export const writeWhole = async (file: string, text: string): Promise<void> => {
   const handle = await open(`${file}.new`, 'w', 0o600)
   try {
     await handle.writeFile(text)
@@ -164,15 +177,5 @@ export const syncDirectory = async (path: string): Promise<void> => {
     await handle.sync()
   } finally {
     await handle.close()
-  }
-}
-
-/** The file or directory's status, or null where there is none. */
-export const statOrNull = async (path: string): Promise<Awaited<ReturnType<typeof stat>> | null> => {
-  try {
-    return await stat(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw fileError(error, path)
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir } from 'node:fs/promises'
+import { chmod, lstat, mkdir, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../log.ts'
@@ -58,6 +58,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
       ...settingArguments(fsync, settings),
     ],
     cluster,
+    socketLock: join(host, `.s.PGSQL.${port}.lock`),
     log,
     signal,
     onFatal: (error) => {
@@ -65,7 +66,11 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
       onFatal?.(error)
     },
   })
-  return { host, port, user: 'millrace', database: 'millrace', pid: supervisor.pid, stop: supervisor.stop }
+  const stop = async (): Promise<void> => {
+    await supervisor.stop()
+    if (host !== directory.path) await removeIfEmpty(host)
+  }
+  return { host, port, user: 'millrace', database: 'millrace', pid: supervisor.pid, stop }
 }
 
 const port = 5432
@@ -96,5 +101,13 @@ const socketDirectory = async (dataDirectory: string): Promise<string> => {
     return path
   } catch (error) {
     throw fileError(error, path)
+  }
+}
+
+const removeIfEmpty = async (path: string): Promise<void> => {
+  try {
+    await rmdir(path)
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }

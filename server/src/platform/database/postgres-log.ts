@@ -25,11 +25,11 @@ export const postgresLog = (log: Logger): ((line: string) => void) => {
     const level = levelOf(severity, backend, sqlstate as string, text)
     if (level === null) {
       // DETAIL, HINT, CONTEXT …: goes with the line above it, unless another process spoke in between.
-      if (previous?.pid === pid && !previous.silent) log[previous.level]({ postgres: text, pid: Number(pid) }, 'postgres')
+      if (previous?.pid === pid && !previous.silent) log[previous.level]({ postgres: text, postgres_pid: Number(pid) }, 'postgres')
       return
     }
     const silent = severity === 'ERROR' && backend === 'client backend'
-    log[level]({ backend, sqlstate, pid: Number(pid), ...(silent ? {} : { postgres: text }) }, 'postgres')
+    log[level]({ backend, sqlstate, postgres_pid: Number(pid), ...(silent ? {} : { postgres: text }) }, 'postgres')
     previous = { pid, level, silent }
   }
 }

@@ -6,57 +6,62 @@ import { promisify } from 'node:util'
 import type { Logger } from '../log.ts'
 import { StartError } from '../start-error.ts'
 
-/** What `postmaster.pid` says: who runs the cluster and whether it takes connections (PostgreSQL, `utils/pidfile.h`). */
-export const readPidFile = async (cluster: string): Promise<{ readonly pid: number; readonly ready: boolean } | null> => {
-  try {
-    const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8')).split('\n')
-    return { pid: Number(lines[0]), ready: lines[7]?.trim() === 'ready' }
-  } catch (error) {
-    return absent(error)
-  }
-}
-
 /**
  * Makes the cluster free for a new start: what a killed server or a killed postmaster left running on it is stopped, by a
  * fast shutdown where its postmaster lives, so that nothing has to be recovered. Resolves when no process of the cluster is
  * left, and with them their shared memory. The caller holds the data directory's lock: whatever runs here is a leftover.
  */
-export const stopLeftovers = async (cluster: string, log: Logger, patience = 10_000): Promise<void> => {
-  const pidFile = await readPidFile(cluster)
-  if (pidFile === null) return
-  const found = await postgresProcesses(cluster)
-  if (found.includes(pidFile.pid)) {
-    log.warn({ pid: pidFile.pid }, 'a PostgreSQL left behind by an earlier server runs on the data directory; stopping it')
-    signal(pidFile.pid, 'SIGINT')
-    if (await allGone(cluster, patience)) return
-    signal(pidFile.pid, 'SIGQUIT')
-    if (await allGone(cluster, patience / 2)) return
-  } else if (found.length > 0 && (await allGone(cluster, 300))) {
-    // Without their postmaster they end by themselves at their next wait; one in the middle of a long query does not wait.
-    return removeStale(cluster, pidFile.pid)
+export const stopLeftovers = async (cluster: string, socketLock: string, log: Logger, patience = 10_000): Promise<void> => {
+  const pidFile = join(cluster, 'postmaster.pid')
+  const postmaster = await readPid(pidFile)
+  const found = postmaster === null ? [] : await postgresProcesses(cluster)
+  if (postmaster !== null && found.includes(postmaster)) {
+    log.warn({ postgres_pid: postmaster }, 'a PostgreSQL that an earlier server left behind runs on the data directory; stopping it')
+    await stopOrphan(cluster, postmaster, patience)
+  } else if (found.length > 0) {
+    // Without a postmaster they end by themselves as soon as they wait for something; one in a long query does not.
+    await allGone(cluster, 300)
   }
+  if (found.length > 0) await killRest(cluster, log, patience)
+  await removeStale(pidFile, cluster)
+  await removeStale(socketLock, cluster)
+}
+
+const stopOrphan = async (cluster: string, postmaster: number, patience: number): Promise<void> => {
+  signal(postmaster, 'SIGINT')
+  if (await allGone(cluster, patience)) return
+  signal(postmaster, 'SIGQUIT')
+  await allGone(cluster, patience / 2)
+}
+
+const killRest = async (cluster: string, log: Logger, patience: number): Promise<void> => {
   const rest = await postgresProcesses(cluster)
-  if (rest.length > 0) {
-    log.warn({ pids: rest }, 'killing what is left of the earlier PostgreSQL; its log will be replayed')
-    for (const pid of rest) signal(pid, 'SIGKILL')
-    if (!(await allGone(cluster, patience / 2))) {
-      throw new StartError(
-        `An earlier PostgreSQL still works on ${cluster} and cannot be stopped (processes ${rest.join(', ')}).`,
-        'It probably waits for a disk that does not answer. Look at that disk, or restart the machine.',
-      )
-    }
-  }
-  await removeStale(cluster, pidFile.pid)
+  if (rest.length === 0) return
+  log.warn({ postgres_pids: rest }, 'killing what is left of the earlier PostgreSQL; the next one replays its log')
+  for (const pid of rest) signal(pid, 'SIGKILL')
+  if (await allGone(cluster, patience)) return
+  throw new StartError(
+    `An earlier PostgreSQL still works on ${cluster} and cannot be stopped (processes ${rest.join(', ')}).`,
+    'It probably waits for a disk that does not answer. Look at that disk, or restart the machine.',
+  )
 }
 
 /**
- * PostgreSQL refuses to start when any process has the id in a left `postmaster.pid`, also one that got it later. The file
- * goes only while it names one that is not ours: a postmaster is in the cluster's directory before it writes the file.
+ * A killed PostgreSQL leaves its lock files, and the next one refuses to start when any process has the id in them: after a
+ * reboot, or in a container, easily some other program. Such a file goes; all others are left to PostgreSQL's own check. A
+ * postmaster is in the cluster's directory before it writes the file, so a living one is never mistaken for a stranger.
  */
-const removeStale = async (cluster: string, pid: number): Promise<void> => {
-  const pidFile = await readPidFile(cluster)
-  if (pidFile?.pid !== pid || (await postgresProcesses(cluster)).length > 0) return
-  await rm(join(cluster, 'postmaster.pid'), { force: true })
+const removeStale = async (file: string, cluster: string): Promise<void> => {
+  const pid = await readPid(file)
+  if (pid === null || !isAlive(pid) || (await postgresProcesses(cluster)).includes(pid)) return
+  await rm(file, { force: true })
+}
+
+/** The first line of PostgreSQL's lock files (its `utils/pidfile.h`). */
+const readPid = async (file: string): Promise<number | null> => {
+  const text = await readFile(file, 'utf8').catch(absent)
+  const pid = Number.parseInt(text ?? '', 10)
+  return pid > 0 ? pid : null
 }
 
 /**
@@ -106,6 +111,14 @@ const allGone = async (cluster: string, patience: number): Promise<boolean> => {
     await delay(10)
   }
   return true
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 /** Sends a signal; the process may have ended in the meantime. */

@@ -1,13 +1,17 @@
+/** How PostgreSQL talks. A program reads it (see postgres-log.ts and supervise.ts), so nothing overrides these. */
+const messages: { readonly [name: string]: string } = {
+  log_line_prefix: '%p|%b|%e|',
+  log_destination: 'stderr',
+  log_min_messages: 'warning',
+  lc_messages: 'C',
+}
+
 /**
  * How the embedded PostgreSQL is set up. Handed over on its command line, so they are always those of the running version
  * of the server, and nothing in the data directory has to be edited when they change. What is not named keeps
  * PostgreSQL's default; above all `synchronous_commit = on`: a reply that says "saved" means "on disk".
  */
 const embeddedSettings: { readonly [name: string]: string } = {
-  // Read by a program (see postgres-log.ts); first, so that a complaint about one of the others is understood, too.
-  log_line_prefix: '%p|%b|%e|',
-  lc_messages: 'C',
-  log_destination: 'stderr',
   // Reached through the socket alone; 0700 on top of the directory's mode, which on an existing directory is the owner's affair.
   listen_addresses: '',
   unix_socket_permissions: '0700',
@@ -41,9 +45,11 @@ const embeddedSettings: { readonly [name: string]: string } = {
   log_parameter_max_length_on_error: '0',
 }
 
-/** The arguments for `postgres`. `overrides` win. */
+/** The arguments for `postgres`. `overrides` win over ours. */
 export const settingArguments = (fsync: boolean, overrides: { readonly [name: string]: string } = {}): readonly string[] => {
-  // Full page images protect from torn pages, which only a crash of the machine makes, and that fsync = off does not survive anyway.
+  // Full page images guard against pages torn by a crash of the machine, which fsync = off does not survive anyway.
   const durability = fsync ? {} : { fsync: 'off', full_page_writes: 'off' }
-  return Object.entries({ ...embeddedSettings, ...durability, ...overrides }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  // The messages stand first, so that also a complaint about one of the others is understood, and again last, to win.
+  const settings = { ...messages, ...embeddedSettings, ...durability, ...overrides, ...messages }
+  return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }

@@ -1,17 +1,21 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
 import { StartError } from '../start-error.ts'
 import { explainFailure, postgresEnvironment } from './postgres-cluster.ts'
 import { postgresLog } from './postgres-log.ts'
-import { readPidFile, stopLeftovers } from './postgres-processes.ts'
+import { stopLeftovers } from './postgres-processes.ts'
 
 export interface SuperviseOptions {
   /** The program and its arguments. */
   readonly command: readonly string[]
   /** The data directory's `postgres`. */
   readonly cluster: string
+  /** The lock file that PostgreSQL puts beside its socket. */
+  readonly socketLock: string
   readonly log: Logger
   /** Called once, when PostgreSQL ended and could not be started again `giveUpAfter` times in a row. Nothing runs then. */
   readonly onFatal: (error: StartError) => void
@@ -35,7 +39,7 @@ export const supervise = async (options: SuperviseOptions): Promise<Supervisor> 
   const stopping = new AbortController()
   const state: { running: Running | null; stopped: Promise<void> | null } = { running: null, stopped: null }
   const start = async (): Promise<Running> => {
-    await stopLeftovers(options.cluster, options.log)
+    await stopLeftovers(options.cluster, options.socketLock, options.log)
     stopping.signal.throwIfAborted()
     state.running = launch(options)
     await state.running.ready
@@ -87,12 +91,12 @@ const keepRunning = async (first: Running, start: () => Promise<Running>, stoppi
     const { code, signal } = await running.exited
     if (stopping.aborted) return
     if (running.age() > calm) attempt = 0
-    log.error({ code, signal, pid: running.pid }, 'PostgreSQL ended unexpectedly; starting it again')
+    log.error({ code, signal, postgres_pid: running.pid }, 'PostgreSQL ended unexpectedly; starting it again')
     for (let failures = 0; ; ) {
       try {
         await delay(backOff(attempt++), undefined, { signal: stopping })
         running = await start()
-        log.info({ pid: running.pid }, 'PostgreSQL runs again')
+        log.info({ postgres_pid: running.pid }, 'PostgreSQL runs again')
         break
       } catch (error) {
         if (stopping.aborted) return
@@ -113,6 +117,8 @@ const keepRunning = async (first: Running, start: () => Promise<Running>, stoppi
 interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** It could not even be run. */
+  readonly error?: Error
 }
 
 interface Running {
@@ -131,54 +137,54 @@ const launch = ({ command, cluster, log }: SuperviseOptions): Running => {
   // In a process group of its own, so that Ctrl-C reaches the server alone, which still needs its database to drain.
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], env: postgresEnvironment(), cwd: cluster, detached: true })
   const since = performance.now()
-  const lastWords: string[] = []
-  const write = postgresLog(log)
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    lastWords.push(line.replace(/^\d+\|[^|]*\|\w{5}\|/, ''))
-    if (lastWords.length > 30) lastWords.shift()
-    write(line)
-  })
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))
-    child.once('error', (error) => {
-      lastWords.push(String(error))
-      resolve({ code: null, signal: null })
-    })
+    child.once('error', (error) => resolve({ code: null, signal: null, error }))
   })
-  const isAlive = (): boolean => child.pid !== undefined && child.exitCode === null && child.signalCode === null
-  const ready = waitUntilReady(child.pid, cluster, isAlive, log).catch(async (error: unknown) => {
-    if (isAlive()) throw error
-    const { code, signal } = await exited
-    // A backend that outlived its postmaster holds the pipe open; what was said is here within a moment all the same.
-    await Promise.race([closed, delay(200)])
-    const end = signal === null ? `code ${code}` : signal
-    throw explainFailure(`PostgreSQL did not start (it ended with ${end})`, lastWords.join('\n'), cluster)
-  })
-  return { pid: child.pid ?? 0, ready, exited, isAlive, age: () => performance.now() - since, kill: (signal) => void child.kill(signal) }
-}
-
-/** Recovery after a crash may take as long as it needs; the log says that it goes on. */
-const waitUntilReady = async (pid: number | undefined, cluster: string, isAlive: () => boolean, log: Logger): Promise<void> => {
-  const since = performance.now()
-  let told = 0
-  for (;;) {
-    if (!isAlive()) throw new Error('ended before it was ready')
-    const pidFile = await readPidFile(cluster)
-    if (pidFile !== null && pidFile.pid === pid && pidFile.ready) return
-    const seconds = Math.floor((performance.now() - since) / 1000)
-    if (seconds >= told + 5) {
-      told = seconds
-      log.info({ seconds }, 'PostgreSQL is starting; after a crash it replays its log first')
-    }
-    await delay(5)
+  return {
+    pid: child.pid ?? 0,
+    ready: untilReady(child.stderr, exited, cluster, log),
+    exited,
+    isAlive: () => child.pid !== undefined && child.exitCode === null && child.signalCode === null,
+    age: () => performance.now() - since,
+    kill: (signal) => void child.kill(signal),
   }
 }
 
-const end = async (running: Running, { cluster, log }: SuperviseOptions, patience = 10_000): Promise<void> => {
+/** The postmaster's word that connections are let in; `utils/pidfile.h`'s status says the same, but could be an earlier one's. */
+const readyLine = /^\d+\|postmaster\|00000\|LOG: {2}database system is ready to accept connections/
+
+/** Recovery after a crash may take as long as it needs; the log says that it goes on. */
+const untilReady = (stderr: Readable, exited: Promise<Exit>, cluster: string, log: Logger): Promise<void> => {
+  const since = performance.now()
+  const lastWords: string[] = []
+  const write = postgresLog(log)
+  const lines = createInterface({ input: stderr })
+  const ready = new Promise<void>((resolve) => {
+    lines.on('line', (line) => {
+      if (readyLine.test(line)) resolve()
+      lastWords.push(line.replace(/^\d+\|[^|]*\|\w{5}\|/, ''))
+      if (lastWords.length > 30) lastWords.shift()
+      write(line)
+    })
+  })
+  const failed = exited.then(async ({ code, signal, error }) => {
+    // A backend that outlived its postmaster holds the pipe open; what was said is here within a moment all the same.
+    await Promise.race([once(lines, 'close'), delay(200, undefined, { ref: false })])
+    const end = error?.message ?? (signal === null ? `code ${code}` : signal)
+    throw explainFailure(`PostgreSQL did not start (it ended with ${end})`, lastWords.join('\n'), cluster)
+  })
+  const progress = setInterval(() => {
+    const seconds = Math.round((performance.now() - since) / 1000)
+    log.info({ seconds }, 'PostgreSQL is starting; after a crash it replays its log first')
+  }, 5000)
+  return Promise.race([ready, failed]).finally(() => clearInterval(progress))
+}
+
+const end = async (running: Running, { cluster, socketLock, log }: SuperviseOptions, patience = 10_000): Promise<void> => {
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
     if (!running.isAlive()) break
-    if (signal !== 'SIGINT') log.warn({ pid: running.pid, signal }, 'PostgreSQL does not stop; using a stronger signal')
+    if (signal !== 'SIGINT') log.warn({ postgres_pid: running.pid, signal }, 'PostgreSQL does not stop; using a stronger signal')
     running.kill(signal)
     const timer = new AbortController()
     await Promise.race([running.exited, delay(patience, undefined, { signal: timer.signal }).catch(() => undefined)])
@@ -186,5 +192,5 @@ const end = async (running: Running, { cluster, log }: SuperviseOptions, patienc
   }
   await running.exited
   // Gone by its own shutdown it leaves nothing; killed, it may leave backends that a later start must not meet.
-  await stopLeftovers(cluster, log)
+  await stopLeftovers(cluster, socketLock, log)
 }
