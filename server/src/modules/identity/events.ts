@@ -1,0 +1,43 @@
+import { Type } from 'typebox'
+import { defineEvent } from '../../platform/events/event.ts'
+
+const Id = Type.String({ format: 'uuid' })
+const Where = { address: Type.Union([Type.String(), Type.Null()]), user_agent: Type.Union([Type.String(), Type.Null()]) }
+
+export const sessionCreated = defineEvent({
+  name: 'identity.session.created',
+  doc: 'Somebody signed in.',
+  data: Type.Object({
+    session_id: Id,
+    user_id: Id,
+    method: Type.Union([Type.Literal('password'), Type.Literal('registration'), Type.Literal('setup')]),
+    ...Where,
+  }),
+})
+
+export const RevokedReason = Type.Union([
+  Type.Literal('logout'),
+  Type.Literal('logout_all'),
+  Type.Literal('removed'),
+  Type.Literal('refresh_reused'),
+  Type.Literal('deactivated'),
+  Type.Literal('too_many'),
+])
+
+export const sessionRevoked = defineEvent({
+  name: 'identity.session.revoked',
+  doc: 'A session was ended before its time; its access tokens stop working with this event.',
+  data: Type.Object({ session_id: Id, user_id: Id, reason: RevokedReason }),
+})
+
+export const loginFailed = defineEvent({
+  name: 'identity.login.failed',
+  doc: 'A sign-in was refused. The same for an address without an account.',
+  data: Type.Object({ email: Type.String(), ...Where }),
+})
+
+export const signingKeyRotated = defineEvent({
+  name: 'identity.signing_key.rotated',
+  doc: 'A new key signs access tokens from now on.',
+  data: Type.Object({ kid: Type.String() }),
+})

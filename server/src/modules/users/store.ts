@@ -1,0 +1,77 @@
+import type { ReadDb, TxDb } from '../../platform/database/open.ts'
+import type { User } from './schema.ts'
+
+/** A user as it is stored. `revision` becomes the ETag. */
+export type UserRow = User & { readonly revision: number }
+
+const columns = [
+  'id',
+  'email',
+  'username',
+  'name',
+  'avatar_url',
+  'role',
+  'plan',
+  'is_active',
+  'email_verified',
+  'settings',
+  'revision',
+  'created_at',
+  'updated_at',
+] as const
+
+export const userById = async (db: ReadDb, id: string): Promise<UserRow | undefined> =>
+  (await db.selectFrom('users').select(columns).where('id', '=', id).executeTakeFirst()) as UserRow | undefined
+
+export const userByEmail = async (db: ReadDb, email: string): Promise<UserRow | undefined> =>
+  (await db.selectFrom('users').select(columns).where('email', '=', email).executeTakeFirst()) as UserRow | undefined
+
+export const anAdmin = (db: ReadDb): Promise<{ id: string } | undefined> =>
+  db.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()
+
+/** Locks the account against a change of its standing until the transaction ends, and says what it is. */
+export const lockUser = (db: TxDb, id: string): Promise<{ is_active: boolean } | undefined> =>
+  db.selectFrom('users').select('is_active').where('id', '=', id).forUpdate().executeTakeFirst()
+
+/** Undefined when the address or the username is taken. */
+export const insertUser = async (
+  db: TxDb,
+  user: Pick<User, 'id' | 'email' | 'username' | 'name' | 'role' | 'plan' | 'created_at'>,
+): Promise<UserRow | undefined> =>
+  (await db
+    .insertInto('users')
+    .values({ ...user, updated_at: user.created_at })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(columns)
+    .executeTakeFirst()) as UserRow | undefined
+
+export interface ProfileUpdate {
+  readonly name?: string | null
+  readonly username?: string
+  readonly avatar_url?: string | null
+  readonly settings?: User['settings']
+}
+
+/** Undefined when the row is not there or not at `revision`; null for any revision. */
+export const updateProfile = async (
+  db: TxDb,
+  id: string,
+  change: ProfileUpdate,
+  revision: number | null,
+  at: string,
+): Promise<UserRow | undefined> =>
+  (await db
+    .updateTable('users')
+    .set((of) => ({ ...change, revision: of('revision', '+', 1), updated_at: at }))
+    .where('id', '=', id)
+    .$if(revision !== null, (query) => query.where('revision', '=', revision))
+    .returning(columns)
+    .executeTakeFirst()) as UserRow | undefined
+
+export const updateActive = async (db: TxDb, id: string, is_active: boolean, at: string): Promise<UserRow | undefined> =>
+  (await db
+    .updateTable('users')
+    .set((of) => ({ is_active, revision: of('revision', '+', 1), updated_at: at }))
+    .where('id', '=', id)
+    .returning(columns)
+    .executeTakeFirst()) as UserRow | undefined

@@ -1,0 +1,115 @@
+import type { Ctx, SystemRole, TxCtx } from '../../platform/context.ts'
+import { httpErrors } from '../../platform/http/errors.ts'
+import { errors } from './errors.ts'
+import { profileUpdated, registered, statusChanged } from './events.ts'
+import type { ProfileChange } from './schema.ts'
+import { settings } from './settings.ts'
+import * as store from './store.ts'
+import type { UserRow } from './store.ts'
+
+export type { UserRow } from './store.ts'
+
+/** One address, one account: the form in which an address is stored and looked up. */
+export const normaliseEmail = (email: string): string => email.toLowerCase()
+
+export interface NewUser {
+  readonly email: string
+  /** Made from the address when it is not given. */
+  readonly username?: string | undefined
+  readonly name?: string | undefined
+  readonly role?: SystemRole
+}
+
+/**
+ * Makes an account, in the transaction of whoever also makes what belongs to it. Needs the system's scope, because nobody is signed
+ * in yet. Errors: 409 `users.email_taken`, 409 `users.username_taken`.
+ */
+export const create = async (tx: TxCtx, input: NewUser): Promise<UserRow> => {
+  const email = normaliseEmail(input.email)
+  const base = {
+    id: tx.newId(),
+    email,
+    name: input.name ?? null,
+    role: input.role ?? 'user',
+    plan: tx.settings(settings).default_plan,
+    created_at: new Date(tx.now()).toISOString(),
+  } as const
+  for (const username of usernameCandidates(input.username, email, base.id)) {
+    const user = await store.insertUser(tx.db, { ...base, username })
+    if (user !== undefined) {
+      tx.emit(registered, { user_id: user.id, email: user.email, username: user.username, role: user.role, plan: user.plan })
+      return user
+    }
+    if ((await store.userByEmail(tx.db, email)) !== undefined) throw errors.email_taken()
+  }
+  throw errors.username_taken()
+}
+
+/** A wish is taken as it is or refused; without one, the part before the @, and if that is taken, with the random end of the id. */
+export const usernameCandidates = (wish: string | undefined, email: string, id: string): readonly string[] => {
+  if (wish !== undefined) return [wish.toLowerCase()]
+  const local = (email.split('@')[0] ?? '').split('+')[0] ?? ''
+  const name = local
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .slice(0, 26)
+    .replace(/^[._-]+|[._-]+$/g, '')
+  const usable = name.length >= 2 ? name : `user-${name}`.replace(/-$/, '')
+  return [usable, `${usable}-${id.slice(-4)}`, `${usable}-${id.slice(-12)}`]
+}
+
+export const byId = async (ctx: Ctx, id: string): Promise<UserRow | null> => (await store.userById(ctx.db, id)) ?? null
+
+export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> => (await store.userByEmail(ctx.db, normaliseEmail(email))) ?? null
+
+export const hasAdmin = async (ctx: Ctx): Promise<boolean> => (await store.anAdmin(ctx.db)) !== undefined
+
+/** Holds the account's standing as it is until `tx` ends. Null when there is no such account. */
+export const lock = async (tx: TxCtx, id: string): Promise<{ readonly is_active: boolean } | null> =>
+  (await store.lockUser(tx.db, id)) ?? null
+
+/** The caller's own account. */
+export const profile = async (ctx: Ctx): Promise<UserRow> => {
+  const user = await byId(ctx, callerId(ctx))
+  if (user === null) throw errors.not_found()
+  return user
+}
+
+const maxSettingsBytes = 65_536
+
+/**
+ * Changes the given fields of the caller's own account. `revision` is what `If-Match` named, or null.
+ * Errors: 412 `http.precondition_failed`, 409 `users.username_taken`, 422 `users.settings_too_large`.
+ */
+export const updateProfile = async (ctx: Ctx, change: ProfileChange, revision: number | null): Promise<UserRow> => {
+  if (change.settings !== undefined && Buffer.byteLength(JSON.stringify(change.settings)) > maxSettingsBytes) {
+    throw errors.settings_too_large({ errors: [{ path: '/settings', message: `must be at most ${maxSettingsBytes} bytes of JSON` }] })
+  }
+  const update = change.username === undefined ? change : { ...change, username: change.username.toLowerCase() }
+  const id = callerId(ctx)
+  return ctx.tx(async (tx) => {
+    const user = await store.updateProfile(tx.db, id, update, revision, new Date(tx.now()).toISOString()).catch((error: unknown) => {
+      throw isUsernameTaken(error) ? errors.username_taken({ cause: error }) : error
+    })
+    if (user === undefined) throw httpErrors.precondition_failed()
+    tx.emit(profileUpdated, { user_id: id, fields: Object.keys(change) })
+    return user
+  })
+}
+
+/** Switches an account off or on. Its sessions are the caller's to end: see `identity.setStatus`. Null when there is no such account. */
+export const setActive = async (tx: TxCtx, id: string, is_active: boolean, changed_by: string): Promise<UserRow | null> => {
+  const user = await store.updateActive(tx.db, id, is_active, new Date(tx.now()).toISOString())
+  if (user === undefined) return null
+  tx.emit(statusChanged, { user_id: id, is_active, changed_by })
+  return user
+}
+
+const callerId = (ctx: Ctx): string => {
+  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
+  return ctx.actor.user_id
+}
+
+const isUsernameTaken = (error: unknown): boolean => {
+  const { code, constraint_name } = error as { code?: unknown; constraint_name?: unknown }
+  return code === '23505' && constraint_name === 'users_username_key'
+}
