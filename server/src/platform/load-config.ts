@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { closest } from '../lib/closest.ts'
 import type { SettingDeclaration, SettingDeclarations, Settings, SettingValues } from './config.ts'
 import { parseSetting, type SettingValue } from './setting-value.ts'
 import { StartError } from './start-error.ts'
@@ -129,27 +130,7 @@ const reportUnknown = (sources: readonly Source[], known: ReadonlySet<string>, r
   const given = new Set(sources.flatMap(({ variables }) => Object.keys(variables)).filter((variable) => variable.startsWith(prefix)))
   for (const variable of given) {
     if (known.has(variable) || (variable.endsWith('_FILE') && known.has(variable.slice(0, -'_FILE'.length)))) continue
-    const near = nearest(variable, known)
+    const near = closest(variable, known)
     report(`${variable} is not a setting.${near ? ` Is ${near} meant?` : ''}`)
   }
-}
-
-/** The known name that takes the fewest changed letters, when that is few enough to be a slip. */
-const nearest = (name: string, known: ReadonlySet<string>): string | null => {
-  const ranked = [...known].map((other) => ({ other, distance: editDistance(name, other) })).toSorted((a, b) => a.distance - b.distance)
-  return ranked[0] && ranked[0].distance <= 3 ? ranked[0].other : null
-}
-
-/** Levenshtein distance, row by row. */
-const editDistance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j += 1) {
-      const substitution = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(substitution, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
 }
