@@ -1,0 +1,12 @@
+import { defineModule } from '../../platform/module.ts'
+import { checks } from './checks.ts'
+import { healthReport } from './health.ts'
+import * as routes from './routes.ts'
+
+export default defineModule({
+  name: 'health',
+  permissions: { 'health:read': { doc: 'See each health check of the installation.', least: 'system_admin' } },
+  services: [healthReport],
+  routes: Object.values(routes),
+  checks,
+})
