@@ -19,6 +19,12 @@ export interface HealthCheck {
   readonly check: (app: App) => Promise<{ readonly ok: boolean; readonly detail?: string }>
 }
 
+/** One line for the person who starts the server: `{ label: 'Set up', text: 'http://…' }`. */
+export interface Announcement {
+  readonly label: string
+  readonly text: string
+}
+
 /** Everything that a module may offer. The app collects; nobody imports sideways to contribute. */
 export interface Module {
   readonly name: string
@@ -37,6 +43,8 @@ export interface Module {
   readonly checks?: readonly HealthCheck[]
   /** Node types for the engine; typed there, opaque here, because the platform knows no engine. */
   readonly nodes?: readonly unknown[]
+  /** Told once the server is ready, to whoever started it. */
+  readonly announce?: (app: App) => Promise<readonly Announcement[]>
   /** Turns credentials into an actor. Exactly one module offers it. */
   readonly authenticate?: Authenticate
 }
