@@ -134,7 +134,8 @@ interface Holder {
   readonly host: string
 }
 
-const isAlive = (pid: number): boolean => {
+/** Whether any process has the id now. */
+export const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0)
   } catch (error) {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Logger } from '../log.ts'
 import { StartError } from '../start-error.ts'
+import { isAlive } from './data-directory.ts'
 
 /**
  * Makes the cluster free for a new start: what a killed server or a killed postmaster left running on it is stopped, by a
@@ -111,14 +112,6 @@ const allGone = async (cluster: string, patience: number): Promise<boolean> => {
     await delay(10)
   }
   return true
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 /** Sends a signal; the process may have ended in the meantime. */
