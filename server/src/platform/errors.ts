@@ -6,6 +6,8 @@ export interface ErrorDeclaration {
   /** One constant sentence per code (RFC 9457 `title`). */
   readonly title: string
   readonly doc?: string
+  /** A registered problem type; without one the type is this error's page below `PUBLIC_URL`. */
+  readonly type?: string
 }
 
 export interface ProblemDetails {

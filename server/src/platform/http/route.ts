@@ -1,5 +1,6 @@
 import type { Static, TObject, TSchema } from 'typebox'
-import type { Ctx } from '../context.ts'
+import type { App, Ctx } from '../context.ts'
+import type { Logger } from '../log.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -11,6 +12,8 @@ export interface RequestFacts {
   readonly cookies: { readonly [name: string]: string | undefined }
   /** The revision named by `If-Match`, or null. Pass it on to the store: 412 `http.precondition_failed` when it is stale. */
   readonly if_match: number | null
+  /** The caller's `Idempotency-Key`, unquoted. What is replayed is replayed before a handler sees it. */
+  readonly idempotency_key: string | null
 }
 
 export interface RatePolicy {
@@ -50,6 +53,8 @@ export interface RouteDeclaration<
   readonly description?: string
   readonly allow: Allow
   readonly root?: true
+  /** Answered also while the server is overloaded: a health check. */
+  readonly never_shed?: true
   readonly params?: P
   readonly query?: Q
   readonly body?: B
@@ -60,8 +65,19 @@ export interface RouteDeclaration<
   readonly errors?: readonly { readonly code: string; readonly declaration: { readonly status: number; readonly title: string } }[]
   /** The reply is one object with a `revision`: it becomes the ETag, `If-None-Match` is answered with 304, `If-Match` is parsed. */
   readonly etag?: true
-  /** POST only: honours `Idempotency-Key`. */
-  readonly idempotent?: true
+  /** A write without `If-Match` is refused with 428 `http.precondition_required`. */
+  readonly needs_if_match?: true
+  /**
+   * POST only: honours `Idempotency-Key`.
+   *
+   * - `true`: with a key the handler runs inside one transaction that also stores the reply, so after a crash either both are
+   *   there or neither is. For handlers that only write to the database; `ctx.tx` joins.
+   * - `'claimed'`: for a handler that commits and then waits (for an execution, for a foreign server). The key is claimed
+   *   before it runs and the reply stored after it; a claim whose process died is free again after two minutes.
+   *
+   * Replies are kept for 24 hours, encrypted.
+   */
+  readonly idempotent?: true | 'claimed'
   readonly limits?: readonly RatePolicy[]
   readonly handler: (
     ctx: Ctx,
@@ -71,7 +87,10 @@ export interface RouteDeclaration<
 
 // A list of routes with different schemas needs one type; the handler's own input was checked where the route was written.
 // oxlint-disable-next-line typescript/no-explicit-any
-export type Route = RouteDeclaration<any, any, any, any>
+export type OrdinaryRoute = RouteDeclaration<any, any, any, any>
+
+/** What a module lists: ordinary routes and, where a route answers in its own form, raw ones. */
+export type Route = OrdinaryRoute | RawRoute
 
 export const route = <
   R extends Replies,
@@ -80,7 +99,66 @@ export const route = <
   B extends TSchema | undefined = undefined,
 >(
   declaration: RouteDeclaration<P, Q, B, R>,
-): Route => declaration
+): OrdinaryRoute => declaration
+
+/** A method that a raw route may take; the others are answered 405 with `Allow`. */
+export type RawMethod = Method | 'HEAD' | 'OPTIONS'
+
+/** A request as a raw route gets it: nothing is parsed, decoded or looked up before it is asked for. */
+export interface RawRequest extends RequestFacts {
+  readonly id: string
+  readonly method: string
+  /** As it was sent, without the query: `/hooks/acme/orders`. */
+  readonly path: string
+  /** Percent-decoded. The rest that a trailing `*` stands for is under `*`, without a leading slash. */
+  readonly params: { readonly [name: string]: string }
+  /** The query as it was sent, without `?`; empty when there is none. */
+  readonly query: string
+  /** The body as it was sent; empty when there is none. At most `body_limit_bytes`. */
+  readonly body: Buffer
+  /** Trace id of a valid `traceparent`, else null. */
+  readonly trace_id: string | null
+  /** Carries the request id; made when it is first asked for. */
+  readonly log: Logger
+  /** Aborts when the client goes away; made when it is first asked for. */
+  readonly signal: AbortSignal
+}
+
+export interface RawReply {
+  /**
+   * Sends the reply, once. Header names in lower case; ours (request id, security headers) are added where they are not
+   * given. `content-length` is counted here. A header that HTTP cannot carry becomes a 500 problem document.
+   */
+  readonly send: (status: number, headers: { readonly [name: string]: string | readonly string[] }, body: string | Buffer | null) => void
+  /** Sends the problem document of an error; anything but a `Problem` is logged and becomes `internal.unexpected`. */
+  readonly fail: (error: unknown) => void
+}
+
+/**
+ * A route that reads the raw body and answers in its own form: a webhook, a metrics page, a stream of files. It has what
+ * every route has (request id, security headers, limits, load shedding, problem documents, metrics, an entry in OpenAPI)
+ * and nothing else: no sign-in, no schemas, no `Ctx`. Make one with `app.context` or `app.asSystem` where it is needed.
+ */
+export interface RawRoute {
+  readonly raw: true
+  readonly methods: readonly RawMethod[]
+  /** From the root, not below `/api/v1`. May end in `/*`. */
+  readonly path: string
+  readonly summary: string
+  readonly description?: string
+  readonly body_limit_bytes?: number
+  /** Answered also while the server is overloaded: a health check. */
+  readonly never_shed?: true
+  /** What can come back, for OpenAPI. */
+  readonly replies: { readonly [status: number]: { readonly description: string; readonly content_type?: string; readonly schema?: TSchema } }
+  readonly errors?: OrdinaryRoute['errors']
+  /** Answers through `reply`, at once or later. A promise that rejects is answered as `reply.fail` would. */
+  readonly handle: (app: App, request: RawRequest, reply: RawReply) => void | Promise<void>
+}
+
+export const rawRoute = (declaration: Omit<RawRoute, 'raw'>): RawRoute => ({ ...declaration, raw: true })
+
+export const isRaw = (candidate: Route): candidate is RawRoute => 'raw' in candidate
 
 const isReply = Symbol('reply')
 

@@ -1,0 +1,220 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from '../errors.ts'
+import type { Actor } from '../context.ts'
+import type { Logger } from '../log.ts'
+import { discardRest, hasBody } from './body.ts'
+import { readCookies } from './cookies.ts'
+import { internalErrors } from './errors.ts'
+import { readIfMatch } from './etag.ts'
+import type { House } from './house.ts'
+import { readIdempotencyKey } from './idempotency.ts'
+import { problemDocument } from './problem.ts'
+import type { RawReply, RawRequest } from './route.ts'
+import { readTraceId } from './trace.ts'
+
+export type Headers = { readonly [name: string]: string | readonly string[] }
+
+/** What is measured and logged of a request, per route. */
+export interface Observed {
+  /** The path as declared, or a word for what has none. */
+  readonly route: string
+  readonly observe: (method: string, status: number, seconds: number) => void
+  readonly quiet: boolean
+}
+
+const anonymous: Actor = { type: 'anonymous' }
+const nothing = Buffer.alloc(0)
+
+/**
+ * One request and its reply. A class, because one is made for every request and almost nothing of it is asked for: what
+ * costs (logger, abort signal, cookies) is made by a getter on first use.
+ */
+export class Exchange implements RawRequest, RawReply {
+  readonly request_id: string
+  readonly method: string
+  readonly incoming: IncomingMessage
+  readonly params: { readonly [name: string]: string }
+  readonly url: string
+  body: Buffer = nothing
+  actor: Actor = anonymous
+  workspace_id: string | null = null
+  /** RateLimit fields, when a policy applies. */
+  rate_headers: Headers | null = null
+  /** The client waits for `100 Continue` before it sends the body. */
+  awaits_continue: boolean
+  sent = false
+  readonly #house: House
+  readonly #observed: Observed
+  readonly #request: FastifyRequest
+  readonly #response: ServerResponse
+  readonly #started: number
+  #log: Logger | null = null
+  #abort: AbortController | null = null
+  #cookies: { readonly [name: string]: string } | null = null
+
+  constructor(house: House, observed: Observed, request: FastifyRequest, reply: FastifyReply) {
+    this.#house = house
+    this.#observed = observed
+    this.#request = request
+    this.#response = reply.raw
+    this.#started = performance.now()
+    this.request_id = request.id
+    this.incoming = request.raw
+    this.method = request.raw.method as string
+    this.params = request.params as { readonly [name: string]: string }
+    this.url = request.raw.url as string
+    this.awaits_continue = (request.raw as { awaits_continue?: boolean }).awaits_continue === true
+    house.load.in_flight += 1
+  }
+
+  get id(): string {
+    return this.request_id
+  }
+
+  get headers(): IncomingMessage['headers'] {
+    return this.incoming.headers
+  }
+
+  get path(): string {
+    const mark = this.url.indexOf('?')
+    return mark < 0 ? this.url : this.url.slice(0, mark)
+  }
+
+  get query(): string {
+    const mark = this.url.indexOf('?')
+    return mark < 0 ? '' : this.url.slice(mark + 1)
+  }
+
+  get ip(): string {
+    return this.#request.ip
+  }
+
+  get user_agent(): string | null {
+    return this.incoming.headers['user-agent'] ?? null
+  }
+
+  get cookies(): { readonly [name: string]: string } {
+    this.#cookies ??= readCookies(this.incoming.headers.cookie)
+    return this.#cookies
+  }
+
+  get if_match(): number | null {
+    return readIfMatch(this.incoming.headers['if-match'])
+  }
+
+  get idempotency_key(): string | null {
+    const header = this.incoming.headers['idempotency-key']
+    return header === undefined ? null : readIdempotencyKey(header)
+  }
+
+  get trace_id(): string | null {
+    return readTraceId(this.incoming.headers['traceparent'] as string | undefined)
+  }
+
+  get log(): Logger {
+    if (this.#log === null) {
+      const { request_id, trace_id } = this
+      this.#log = this.#house.app.log.child(trace_id === null ? { request_id } : { request_id, trace_id })
+    }
+    return this.#log
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === null) {
+      const abort = new AbortController()
+      this.#abort = abort
+      if (this.#response.destroyed && !this.#response.writableFinished) abort.abort()
+      else this.#response.once('close', () => this.#response.writableFinished || abort.abort())
+    }
+    return this.#abort.signal
+  }
+
+  /** Lets a client go on that asked first whether it may send its body. */
+  readonly proceed = (): void => {
+    if (!this.awaits_continue) return
+    this.awaits_continue = false
+    this.#response.writeContinue()
+  }
+
+  send(status: number, headers: Headers, body: string | Buffer | null): void {
+    if (this.sent) return this.log.error({ path: this.path }, 'a second reply to one request was dropped')
+    const head = this.#head(status, headers, body)
+    try {
+      if (status < 200) throw new RangeError(`${status} cannot end a reply`)
+      this.#response.writeHead(status, head)
+    } catch (error) {
+      // Nothing was sent yet: the reply names a status or a header that HTTP cannot carry.
+      if (this.#response.headersSent) throw error
+      return this.fail(error)
+    }
+    this.sent = true
+    if (body === null || this.method === 'HEAD' || status === 204 || status === 304) this.#response.end()
+    else this.#response.end(body)
+    if (!this.incoming.complete && hasBody(this.incoming)) discardRest(this.incoming, this.#response)
+    this.#finish(status)
+  }
+
+  fail(error: unknown): void {
+    if (this.sent) return this.log.error({ err: error, path: this.path }, 'failed after the reply was sent')
+    const problem = error instanceof Problem ? error : internalErrors.unexpected({ cause: error })
+    const { status } = problem.declaration
+    if (status >= 500 && problem.cause !== undefined) {
+      this.log.error({ err: problem.cause, method: this.method, path: this.path, route: this.#observed.route, code: problem.code }, 'request failed')
+    }
+    const answer = this.answerOf(problem)
+    this.send(answer.status, answer.headers, answer.body)
+  }
+
+  /** The reply that tells of a problem. */
+  answerOf(problem: Problem): { readonly status: number; readonly headers: Headers; readonly body: string } {
+    const document = problemDocument(problem, {
+      public_url: this.#house.public_url,
+      request_id: this.request_id,
+      trace_id: this.trace_id,
+      path: this.path,
+      method: this.method,
+    })
+    const headers = { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store', ...problem.details.headers }
+    return { status: problem.declaration.status, headers, body: JSON.stringify(document) }
+  }
+
+  #head(status: number, headers: Headers, body: string | Buffer | null): { [name: string]: string | number | string[] } {
+    const house = this.#house
+    const head: { [name: string]: string | number | string[] } = { 'x-request-id': this.request_id }
+    Object.assign(head, house.security_headers, this.rate_headers)
+    if (house.cors !== null) Object.assign(head, house.cors.headers(this.incoming.headers.origin))
+    Object.assign(head, headers)
+    if (body === null) {
+      if (status !== 204 && status !== 304) head['content-length'] = 0
+    } else if (status !== 204 && status !== 304) {
+      head['content-length'] = Buffer.byteLength(body)
+    }
+    if (house.draining || this.awaits_continue) head['connection'] = 'close'
+    return head
+  }
+
+  #finish(status: number): void {
+    const house = this.#house
+    house.load.in_flight -= 1
+    const seconds = (performance.now() - this.#started) / 1000
+    this.#observed.observe(this.method, status, seconds)
+    const level = status >= 500 ? 'warn' : this.#observed.quiet ? 'trace' : 'info'
+    const log = house.app.log
+    if (!log.isLevelEnabled(level)) return
+    const { request_id, method, path, trace_id } = this
+    log[level](
+      {
+        request_id,
+        ...(trace_id === null ? {} : { trace_id }),
+        method,
+        path,
+        route: this.#observed.route,
+        status,
+        duration_ms: Math.round(seconds * 1e5) / 100,
+        ...(this.actor.type === 'user' ? { user_id: this.actor.user_id, workspace_id: this.workspace_id } : {}),
+      },
+      'request',
+    )
+  }
+}

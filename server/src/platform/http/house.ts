@@ -1,0 +1,30 @@
+import type { App } from '../context.ts'
+import type { Authenticate } from './authenticate.ts'
+import type { Cors } from './cors.ts'
+import type { Load } from './load.ts'
+import type { HttpSettings } from './settings.ts'
+
+/** What all requests of one server share. */
+export interface House {
+  readonly app: App
+  readonly settings: HttpSettings
+  /** Without a trailing slash; known for certain once the server listens. */
+  public_url: string
+  readonly secure: boolean
+  readonly security_headers: { readonly [name: string]: string }
+  readonly cors: Cors | null
+  readonly load: Load
+  draining: boolean
+  /** Called with every request that carries an idempotency key. */
+  readonly sweep: () => void
+  /** The last Host header found valid; nearly every request repeats it. */
+  last_host: string
+  readonly authenticate: Authenticate
+}
+
+export const securityHeaders = (secure: boolean): { readonly [name: string]: string } => ({
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  ...(secure ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),
+})

@@ -1,0 +1,55 @@
+import type { App } from '../context.ts'
+import { defineService } from '../service.ts'
+import type { Authenticate } from './authenticate.ts'
+import { httpErrors } from './errors.ts'
+import { createHttpServer, type HttpServer, platformErrors } from './server.ts'
+import { httpSettings, publicUrl } from './settings.ts'
+
+/** How long requests that are under way may take to finish when the server is told to stop. */
+export const drain_limit_ms = 30_000
+
+export interface HttpService {
+  readonly server: HttpServer
+  /** Where clients reach the server: `PUBLIC_URL`, or else the address it listens on. */
+  readonly url: () => string
+  readonly listen: () => Promise<void>
+  readonly close: (limit_ms: number) => Promise<void>
+}
+
+/** The HTTP server over everything that the app's modules offer. Mounted after all of them, so it serves once they have started. */
+export const httpService = defineService<HttpService>({
+  name: 'http',
+  create: async (app) => {
+    const settings = app.settings(httpSettings)
+    const server = await createHttpServer({
+      app,
+      routes: app.modules.flatMap((module) => module.routes ?? []),
+      permissions: Object.fromEntries(app.modules.flatMap((module) => Object.entries(module.permissions ?? {}))),
+      authenticate: authenticateOf(app),
+      errors: [...new Set([...platformErrors, ...app.modules.flatMap((module) => module.errors ?? [])])],
+    })
+    let { port } = settings
+    let closed: Promise<void> | null = null
+    return {
+      server,
+      url: () => publicUrl(settings, port),
+      listen: async () => {
+        port = (await server.listen({ host: settings.host, port })).port
+      },
+      close: (limit_ms) => (closed ??= server.close(limit_ms)),
+    }
+  },
+  start: ({ listen }) => listen(),
+  drain: async ({ server, close }) => {
+    server.drain()
+    await close(drain_limit_ms)
+  },
+  stop: ({ close }) => close(1_000),
+})
+
+const authenticateOf = (app: App): Authenticate => app.modules.find((module) => module.authenticate)?.authenticate ?? nobodySignsIn
+
+const nobodySignsIn: Authenticate = (_app, { bearer, api_key }) => {
+  if (bearer !== null || api_key !== null) throw httpErrors.unauthenticated({ headers: { 'www-authenticate': 'Bearer' } })
+  return { actor: { type: 'anonymous' }, workspace_id: null }
+}

@@ -1,0 +1,207 @@
+import type { ServerOptions } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Settings as TypeBox } from 'typebox/system'
+import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
+import { fastify as createFastify } from 'fastify'
+import type { App } from '../context.ts'
+import type { Errors } from '../errors.ts'
+import type { Authenticate } from './authenticate.ts'
+import { answerClientError } from './client-error.ts'
+import { corsOf } from './cors.ts'
+import { endpointOf, handle } from './endpoint.ts'
+import { httpErrors, internalErrors } from './errors.ts'
+import type { Observed } from './exchange.ts'
+import { Exchange } from './exchange.ts'
+import { guard } from './guard.ts'
+import type { House } from './house.ts'
+import { securityHeaders } from './house.ts'
+import { createSweeper } from './idempotency.ts'
+import { measureLoad } from './load.ts'
+import { answerOtherMethod, known_methods, methodsOf, patternOf, shapeOfPath } from './methods.ts'
+import type { Permissions } from './permissions.ts'
+import { admitBy } from './permissions.ts'
+import { createLimits } from './rate-limit.ts'
+import { handleRaw } from './raw-endpoint.ts'
+import { requestMetrics } from './request-metrics.ts'
+import type { Route } from './route.ts'
+import { isRaw } from './route.ts'
+import { httpSettings, publicUrl, trustProxy } from './settings.ts'
+import { readRequestId } from './trace.ts'
+
+export interface HttpServerOptions {
+  readonly app: App
+  /** Of all modules. */
+  readonly routes: readonly Route[]
+  readonly permissions: Permissions
+  readonly authenticate: Authenticate
+  /** Of all modules and of the platform, for the pages that problem types lead to. */
+  readonly errors: readonly Errors[]
+  /** Turns a reply that does not fit its schema into a 500. For tests. */
+  readonly check_replies?: boolean
+}
+
+export interface HttpServer {
+  /** Starts to listen; answers with the address it really has. */
+  readonly listen: (at: { readonly host: string; readonly port: number }) => Promise<{ readonly address: string; readonly port: number }>
+  /** Sends a request without a socket, for tests. */
+  readonly inject: FastifyInstance['inject']
+  readonly fastify: FastifyInstance
+  /** True from `drain` on: the readiness check says no. */
+  readonly draining: () => boolean
+  /** Asks clients to go elsewhere: every reply closes its connection, idle ones are closed. What comes in is still answered. */
+  readonly drain: () => void
+  /** Stops to listen and lets requests finish, `limit_ms` at most; what is left then is cut off. */
+  readonly close: (limit_ms: number) => Promise<void>
+}
+
+/** The HTTP server of an app: mounts the routes, and is the only file that knows Fastify's options. */
+export const createHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
+  const house = createHouse(options)
+  const observe = requestMetrics(options.app.metrics, house.load)
+  const nowhere = observe('(none)', false)
+  const fastify: FastifyInstance = createFastify(fastifyOptions(house, nowhere))
+  // Bodies are read by us, after the caller is known: for Fastify no method has one.
+  for (const method of known_methods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  mountRoutes(fastify, house, options, observe)
+  fastify.setNotFoundHandler((request, reply) => {
+    const exchange = new Exchange(house, nowhere, request, reply)
+    try {
+      guard(house, exchange, false)
+      throw httpErrors.not_found({ detail: `There is nothing at ${exchange.path}.` })
+    } catch (error) {
+      exchange.fail(error)
+    }
+  })
+  fastify.setErrorHandler((error, request, reply) => new Exchange(house, nowhere, request, reply).fail(error))
+  answerExpectations(fastify)
+  await fastify.ready()
+  return {
+    listen: (at) => listen(fastify, house, at),
+    inject: fastify.inject.bind(fastify) as FastifyInstance['inject'],
+    fastify,
+    draining: () => house.draining,
+    drain: () => {
+      house.draining = true
+      fastify.server.closeIdleConnections()
+    },
+    close: (limit_ms) => close(fastify, house, limit_ms),
+  }
+}
+
+const fastifyOptions = (house: House, nowhere: Observed): FastifyServerOptions & { readonly http: ServerOptions } => ({
+  logger: false,
+  trustProxy: trustProxy(house.settings.trust_proxy),
+  genReqId: (request) => readRequestId(request.headers['x-request-id']) ?? house.app.newId(),
+  // A missing Host is answered by us, with a problem document.
+  http: { requireHostHeader: false, maxHeaderSize: 16_384, headersTimeout: 20_000 },
+  requestTimeout: 120_000,
+  keepAliveTimeout: 72_000,
+  return503OnClosing: false,
+  exposeHeadRoutes: false,
+  // The query stays as it was sent until a route asks for it.
+  routerOptions: { querystringParser: (query: string) => query as never, maxParamLength: 2_048 },
+  clientErrorHandler: (error, socket) => answerClientError(house, error, socket),
+  frameworkErrors: (error, request, reply) => {
+    const code = (error as { readonly code?: string }).code
+    const problem = code === 'FST_ERR_BAD_URL' ? httpErrors.malformed_request({ detail: 'The path is not valid percent-encoding.' }) : httpErrors.not_found()
+    new Exchange(house, nowhere, request, reply as FastifyReply).fail(problem)
+  },
+})
+
+const createHouse = (options: HttpServerOptions): House => {
+  TypeBox.Set({ maxErrors: 32 })
+  const settings = options.app.settings(httpSettings)
+  const secure = settings.public_url?.startsWith('https:') === true
+  return {
+    app: options.app,
+    settings,
+    public_url: publicUrl(settings),
+    secure,
+    security_headers: securityHeaders(secure),
+    cors: corsOf(settings.cors_origins),
+    load: measureLoad(settings.max_in_flight, settings.max_event_loop_delay_ms),
+    draining: false,
+    last_host: '',
+    authenticate: options.authenticate,
+    sweep: createSweeper(options.app),
+  }
+}
+
+const mountRoutes = (
+  fastify: FastifyInstance,
+  house: House,
+  options: HttpServerOptions,
+  observe: (route: string, quiet: boolean) => Observed,
+): void => {
+  const limits = createLimits()
+  const taken = new Map<string, { readonly pattern: string; readonly methods: Set<string> }>()
+  for (const route of options.routes) {
+    const pattern = patternOf(route)
+    const shape = shapeOfPath(pattern)
+    const there = taken.get(shape) ?? { pattern, methods: new Set<string>() }
+    taken.set(shape, there)
+    for (const method of methodsOf(route)) {
+      if (there.methods.has(method)) throw new Error(`Two routes answer ${method} ${pattern}.`)
+      there.methods.add(method)
+    }
+    const observed = observe(declaredPath(pattern), route.never_shed === true)
+    const run = runner(house, options, route, limits)
+    fastify.route({
+      method: [...methodsOf(route)],
+      url: pattern,
+      handler: (request, reply) => run(new Exchange(house, observed, request, reply)),
+    })
+  }
+  for (const { pattern, methods } of taken.values()) {
+    const observed = observe(declaredPath(pattern), false)
+    const allow = [...new Set([...methods, 'OPTIONS'])].sort().join(', ')
+    const others = known_methods.filter((method) => !methods.has(method))
+    fastify.route({
+      method: others,
+      url: pattern,
+      handler: (request, reply) => answerOtherMethod(house, allow, new Exchange(house, observed, request, reply)),
+    })
+  }
+}
+
+const declaredPath = (pattern: string): string => pattern.replaceAll(/:(\w+)/g, '{$1}')
+
+const runner = (house: House, options: HttpServerOptions, route: Route, limits: ReturnType<typeof createLimits>): ((exchange: Exchange) => void) => {
+  if (isRaw(route)) {
+    const limit = route.body_limit_bytes ?? house.settings.body_limit_bytes
+    return (exchange) => handleRaw(house, route, limit, exchange)
+  }
+  const limit = limits(`${route.method} ${route.path}`, route.limits ?? [])
+  const endpoint = endpointOf(house, route, admitBy(route.allow, options.permissions), limit, options.check_replies === true)
+  return (exchange) => handle(endpoint, exchange)
+}
+
+/** A client that asks before it sends its body is answered by the route, not by Node: a body that is refused is then never sent. */
+const answerExpectations = (fastify: FastifyInstance): void => {
+  fastify.server.on('checkContinue', (request, response) => {
+    ;(request as { awaits_continue?: boolean }).awaits_continue = true
+    fastify.server.emit('request', request, response)
+  })
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response))
+}
+
+const listen = async (fastify: FastifyInstance, house: House, at: { readonly host: string; readonly port: number }) => {
+  await fastify.listen({ ...at, backlog: 1_024 })
+  const { address, port } = fastify.server.address() as AddressInfo
+  house.public_url = publicUrl({ ...house.settings, host: at.host }, port)
+  return { address, port }
+}
+
+const close = async (fastify: FastifyInstance, house: House, limit_ms: number): Promise<void> => {
+  house.draining = true
+  const timer = setTimeout(() => fastify.server.closeAllConnections(), limit_ms)
+  try {
+    await fastify.close()
+  } finally {
+    clearTimeout(timer)
+    house.load.stop()
+  }
+}
+
+/** The errors that every route may answer with. */
+export const platformErrors: readonly Errors[] = [httpErrors, internalErrors]

@@ -1,0 +1,68 @@
+import { Compile } from 'typebox/schema'
+import { httpErrors } from './errors.ts'
+import type { JsonSchema } from './strict.ts'
+import { defaultsOf, strict } from './strict.ts'
+
+/** Refuses a value with 422 `http.validation_failed`, or fills in its defaults and returns. */
+export type Validate = (value: unknown) => void
+
+export interface FieldError {
+  /** Dotted from the body, the query or the path: `definition.nodes.2.id`. Empty for the whole. */
+  readonly path: string
+  readonly message: string
+}
+
+interface Reported {
+  readonly keyword: string
+  readonly instancePath: string
+  readonly schemaPath: string
+  readonly params: object
+  readonly message: string
+}
+
+/** The validator of a schema, compiled when it is first used: a route that nobody calls costs no memory. */
+export const validatorOf = (schema: JsonSchema): Validate => {
+  const fill = defaultsOf(schema)
+  let compiled: ReturnType<typeof Compile> | null = null
+  return (value) => {
+    fill?.(value)
+    compiled ??= Compile(strict(schema))
+    if (compiled.Check(value)) return
+    const [, reported] = compiled.Errors(value)
+    throw invalid(fieldErrors(reported as readonly Reported[]))
+  }
+}
+
+export const invalid = (errors: readonly FieldError[]): Error =>
+  httpErrors.validation_failed({ detail: errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; '), errors })
+
+const dotted = (pointer: string): string =>
+  pointer === '' ? '' : pointer.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
+
+const below = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`)
+
+/** One line per place: the branches of a union say the same thing several times. */
+const fieldErrors = (reported: readonly Reported[]): readonly FieldError[] => {
+  const places = new Map<string, { readonly allowed: Set<string>; readonly messages: Set<string> }>()
+  const at = (path: string) => {
+    const place = places.get(path) ?? { allowed: new Set<string>(), messages: new Set<string>() }
+    places.set(path, place)
+    return place
+  }
+  for (const { keyword, instancePath, params, message } of reported) {
+    const path = dotted(instancePath)
+    if (keyword === 'required') {
+      for (const name of (params as { requiredProperties: readonly string[] }).requiredProperties) at(below(path, name)).messages.add('is required')
+    } else if (keyword === 'unevaluatedProperties') {
+      for (const name of (params as { unevaluatedProperties: readonly string[] }).unevaluatedProperties) at(below(path, name)).messages.add('is not a known field')
+    } else if (keyword === 'boolean') at(path).messages.add('is not a known field')
+    else if (keyword === 'const') at(path).allowed.add(JSON.stringify((params as { allowedValue: unknown }).allowedValue))
+    else if (keyword === 'enum') for (const value of (params as { allowedValues: readonly unknown[] }).allowedValues) at(path).allowed.add(JSON.stringify(value))
+    else if (keyword !== 'additionalProperties' && keyword !== 'anyOf') at(path).messages.add(message)
+  }
+  const errors = [...places].map(([path, { allowed, messages }]) => ({
+    path,
+    message: allowed.size > 0 ? `must be one of ${[...allowed].join(', ')}` : [...messages].join(' or '),
+  }))
+  return errors.length > 0 ? errors : [{ path: '', message: 'does not fit the schema' }]
+}
