@@ -1,0 +1,36 @@
+import type { Statement } from '../database/transaction.ts'
+
+/** An event of the transaction that is under way. */
+export interface NewEvent {
+  readonly id: string
+  readonly name: string
+  readonly data: unknown
+}
+
+export interface Recording {
+  readonly workspace_id: string | null
+  readonly actor_type: string
+  readonly actor_id: string | null
+  /** ISO 8601, UTC. */
+  readonly created_at: string
+}
+
+const text = `
+insert into events (id, workspace_id, name, actor_type, actor_id, data, created_at)
+select e.id, $4::uuid, e.name, $5, $6::uuid, e.data::json, $7::timestamptz
+from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as e (id, name, data, position)
+order by e.position`
+
+/** One statement for any number of events, so that it is prepared once. */
+export const recordEvents = (events: readonly NewEvent[], by: Recording): Statement => ({
+  text,
+  parameters: [
+    events.map((event) => event.id),
+    events.map((event) => event.name),
+    events.map((event) => JSON.stringify(event.data)),
+    by.workspace_id,
+    by.actor_type,
+    by.actor_id,
+    by.created_at,
+  ],
+})
