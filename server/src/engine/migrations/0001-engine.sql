@@ -59,7 +59,12 @@ create table execution_records (
 ) partition by range (execution_id);
 call millrace.protect('execution_records', 'workspace_id = millrace.current_workspace_id()');
 
+-- Rows are reached through the parents, under the parents' policies; the partitions themselves are closed.
 create table executions_default partition of executions default;
+alter table executions_default enable row level security;
+alter table executions_default force row level security;
 create table execution_records_default partition of execution_records default;
-call millrace.protect('executions_default', 'workspace_id = millrace.current_workspace_id()');
-call millrace.protect('execution_records_default', 'workspace_id = millrace.current_workspace_id()');
+alter table execution_records_default enable row level security;
+alter table execution_records_default force row level security;
+
+select millrace.make_partitions(now(), 4);
