@@ -1,9 +1,10 @@
 import type { App } from '../context.ts'
 import { defineService } from '../service.ts'
+import { StartError } from '../start-error.ts'
 import type { Authenticate } from './authenticate.ts'
 import { httpErrors } from './errors.ts'
 import { createHttpServer, type HttpServer, platformErrors } from './server.ts'
-import { httpSettings, publicUrl } from './settings.ts'
+import { type HttpSettings, httpSettings, publicUrl } from './settings.ts'
 
 /** How long requests that are under way may take to finish when the server is told to stop. */
 export const drain_limit_ms = 30_000
@@ -34,7 +35,11 @@ export const httpService = defineService<HttpService>({
       server,
       url: () => publicUrl(settings, port),
       listen: async () => {
-        port = (await server.listen({ host: settings.host, port })).port
+        try {
+          port = (await server.listen({ host: settings.host, port })).port
+        } catch (error) {
+          throw listenError(error, settings)
+        }
       },
       close: (limit_ms) => (closed ??= server.close(limit_ms)),
     }
@@ -52,4 +57,19 @@ const authenticateOf = (app: App): Authenticate => app.modules.find((module) => 
 const nobodySignsIn: Authenticate = (_app, { bearer, api_key }) => {
   if (bearer !== null || api_key !== null) throw httpErrors.unauthenticated({ headers: { 'www-authenticate': 'Bearer' } })
   return { actor: { type: 'anonymous' }, workspace_id: null }
+}
+
+const listenError = (error: unknown, { host, port }: HttpSettings): unknown => {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new StartError(`Port ${port} on ${host} is in use.`, 'Stop what uses it, or set PORT to another one (0 takes a free one).', error)
+    case 'EACCES':
+      return new StartError(`Port ${port} may not be used by this user.`, 'Set PORT to one from 1024 on.', error)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new StartError(`${host} is no address of this machine.`, 'Set HOST to one of its addresses, or to 0.0.0.0 for all of them.', error)
+    default:
+      return error
+  }
 }

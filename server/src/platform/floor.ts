@@ -1,0 +1,31 @@
+import { errors as databaseErrors } from './database/errors.ts'
+import { platformErrors } from './http/server.ts'
+import { httpService } from './http/http-service.ts'
+import { httpSettings } from './http/settings.ts'
+import { defineModule, type Module } from './module.ts'
+import { errors as outboundErrors } from './outbound/errors.ts'
+import { outbound } from './outbound/outbound.ts'
+import { settings as outboundSettings } from './outbound/settings.ts'
+import { readiness } from './readiness.ts'
+import { secrets } from './secrets.ts'
+import { settings } from './settings.ts'
+
+/** What the platform declares, in the form in which modules declare theirs: below all of them. */
+export const platformBelow: readonly Module[] = [
+  defineModule({
+    name: 'platform',
+    settings,
+    errors: databaseErrors,
+    services: [secrets],
+    migrations: new URL('./migrations/', import.meta.url),
+  }),
+  defineModule({ name: 'outbound', settings: outboundSettings, errors: outboundErrors, services: [outbound] }),
+]
+
+/**
+ * And above all of them: what opens the doors. Services start in order and drain in reverse, so the server is ready once
+ * everything serves, and when it stops the readiness goes first, then HTTP, then what works in the background.
+ */
+export const platformAbove: readonly Module[] = [
+  defineModule({ name: 'http', settings: httpSettings, errors: platformErrors, services: [httpService, readiness] }),
+]
