@@ -7,10 +7,13 @@ export const Plan = Type.Union([Type.Literal('free'), Type.Literal('basic'), Typ
  * What a browser takes for an e-mail address (HTML Living Standard, "valid e-mail address"): ASCII only, so that two
  * addresses that look alike are alike; an international domain is given in punycode.
  */
+export const emailPattern =
+  "^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
+
 export const Email = Type.String({
   minLength: 3,
   maxLength: 254,
-  pattern: "^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$",
+  pattern: emailPattern,
   description: 'Upper and lower case are the same address; kept and shown in lower case.',
 })
 

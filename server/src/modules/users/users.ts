@@ -82,7 +82,7 @@ const maxSettingsBytes = 65_536
  */
 export const updateProfile = async (ctx: Ctx, change: ProfileChange, revision: number | null): Promise<UserRow> => {
   if (change.settings !== undefined && Buffer.byteLength(JSON.stringify(change.settings)) > maxSettingsBytes) {
-    throw errors.settings_too_large({ errors: [{ path: '/settings', message: `must be at most ${maxSettingsBytes} bytes of JSON` }] })
+    throw errors.settings_too_large({ errors: [{ path: 'settings', message: `must be at most ${maxSettingsBytes} bytes of JSON` }] })
   }
   const update = change.username === undefined ? change : { ...change, username: change.username.toLowerCase() }
   const id = callerId(ctx)

@@ -1,0 +1,25 @@
+import type { Ctx, TxCtx } from '../../platform/context.ts'
+import * as users from '../users/users.ts'
+import type { UserRow } from '../users/users.ts'
+import * as workspaces from '../workspaces/workspaces.ts'
+import { errors } from './errors.ts'
+import { checkPassword, type Owner } from './password-policy.ts'
+import { commonPasswords } from './services.ts'
+import * as store from './store.ts'
+
+/**
+ * An account with its password and its personal workspace, in one transaction of the system's scope. The workspace's id is known before,
+ * so that the transaction, and with it every event in it, can be that workspace's own.
+ */
+export const create = async (tx: TxCtx, input: users.NewUser & { readonly hash: string }, workspace_id: string): Promise<UserRow> => {
+  const user = await users.create(tx, input)
+  await store.putPassword(tx.db, user.id, input.hash, user.created_at)
+  await workspaces.createPersonal(tx, user, workspace_id)
+  return user
+}
+
+/** 422 `auth.password_weak`, with the reason as a field error, for a password that the policy refuses. */
+export const requireGoodPassword = async (ctx: Ctx, password: string, owner: Owner): Promise<void> => {
+  const message = checkPassword(password, owner, await ctx.use(commonPasswords).get())
+  if (message !== null) throw errors.password_weak({ detail: `The password ${message}.`, errors: [{ path: 'password', message }] })
+}

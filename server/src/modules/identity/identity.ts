@@ -1,0 +1,163 @@
+import type { Ctx } from '../../platform/context.ts'
+import { httpErrors } from '../../platform/http/errors.ts'
+import * as users from '../users/users.ts'
+import { errors as userErrors } from '../users/errors.ts'
+import type { UserRow } from '../users/users.ts'
+import * as workspaces from '../workspaces/workspaces.ts'
+import * as accounts from './accounts.ts'
+import { attempts } from './attempts.ts'
+import { deviceOf } from './device.ts'
+import { errors } from './errors.ts'
+import { loginFailed, signingKeyRotated } from './events.ts'
+import { hashPool } from './hash-pool.ts'
+import { isOutdated } from './password-hash.ts'
+import type { Login, Registration } from './schema.ts'
+import { sessionCache, tokenKeys } from './services.ts'
+import * as sessions from './sessions.ts'
+import type { Client, Tokens } from './sessions.ts'
+import { settings } from './settings.ts'
+import type { PublicJwk } from './signing-keys.ts'
+import * as store from './store.ts'
+
+export type { Client, Tokens } from './sessions.ts'
+export { refresh } from './sessions.ts'
+export { setUp, setupLink } from './setup.ts'
+
+/**
+ * Makes an account with its personal workspace and signs it in. Errors: 403 `auth.registration_closed`, 422 `auth.password_weak`,
+ * 409 `users.email_taken`, 409 `users.username_taken`, 503 `identity.busy`.
+ */
+export const register = async (ctx: Ctx, input: Registration, client: Client): Promise<Tokens> => {
+  if (ctx.settings(settings).registration === 'closed') throw errors.registration_closed()
+  await accounts.requireGoodPassword(ctx, input.password, input)
+  const system = ctx.asSystem('register somebody who is not signed in yet')
+  // Before the hash, which costs a thousand times as much; the unique key decides if two come at once.
+  if ((await users.byEmail(system, input.email)) !== null) throw userErrors.email_taken()
+  const hash = await ctx.use(hashPool).hash(input.password)
+  const workspace_id = ctx.newId()
+  return ctx.asSystem('make the account of somebody who registers', workspace_id).tx(async (tx) => {
+    const user = await accounts.create(tx, { email: input.email, username: input.username, name: input.name, role: 'user', hash }, workspace_id)
+    return sessions.open(tx, { user, workspace_id, remember_me: false, method: 'registration', client })
+  })
+}
+
+// Nobody has this id; asked for instead of an account that does not exist, so that the same queries run.
+const nobody = '00000000-0000-0000-0000-000000000000'
+
+/**
+ * Signs in with a password. An unknown address, a wrong password and an account that is switched off take the same way: two reads, one hash,
+ * one event, and the same 401 `auth.invalid_credentials`. Also 429 `identity.too_many_attempts`, 503 `identity.busy`.
+ */
+export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tokens> => {
+  const email = users.normaliseEmail(input.email)
+  await ctx.use(attempts).begin(email, client.address)
+  const system = ctx.asSystem('check the password of somebody who is not signed in yet')
+  const user = await users.byEmail(system, email)
+  const stored = await store.passwordHash(system.db, user?.id ?? nobody)
+  const right = await ctx.use(hashPool).verify(input.password, stored)
+  if (!right || user === null || !user.is_active) {
+    await system.tx(async (tx) => tx.emit(loginFailed, { email, ...client }))
+    throw errors.invalid_credentials()
+  }
+  await ctx.use(attempts).succeeded(email, client.address)
+  const fresh = isOutdated(stored as string) ? await ctx.use(hashPool).hash(input.password) : null
+  const workspace_id = await homeOf(system, user.id)
+  return ctx.asSystem('open a session', workspace_id).tx(async (tx) => {
+    // Somebody may have switched the account off while the hash was computed.
+    if ((await users.lock(tx, user.id))?.is_active !== true) throw errors.invalid_credentials()
+    if (fresh !== null) await store.putPassword(tx.db, user.id, fresh, new Date(tx.now()).toISOString())
+    return sessions.open(tx, { user, workspace_id, remember_me: input.remember_me ?? false, method: 'password', client })
+  })
+}
+
+/** The workspace a session starts in: the personal one. */
+const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
+  const memberships = await workspaces.membershipsOf(ctx, user_id)
+  const home = memberships.find(({ is_personal }) => is_personal) ?? memberships[0]
+  if (home === undefined) throw new Error(`User ${user_id} belongs to no workspace`)
+  return home.workspace_id
+}
+
+/** Ends the session that calls, or all of the caller's. */
+export const logout = async (ctx: Ctx, all: boolean): Promise<void> => {
+  const { user_id, session_id } = sessions.caller(ctx)
+  await ctx.tx((tx) => sessions.end(tx, user_id, all ? 'all' : [session_id], all ? 'logout_all' : 'logout'))
+}
+
+/** Ends one of the caller's sessions. 404 `auth.session_not_found` when it has ended or is somebody else's. */
+export const endSession = async (ctx: Ctx, session_id: string): Promise<void> => {
+  const { user_id } = sessions.caller(ctx)
+  const ended = await ctx.tx((tx) => sessions.end(tx, user_id, [session_id], 'removed'))
+  if (ended.length === 0) throw errors.session_not_found()
+}
+
+export interface SessionView {
+  readonly id: string
+  readonly device: string
+  readonly address: string | null
+  readonly user_agent: string | null
+  readonly is_current: boolean
+  readonly created_at: string
+  readonly last_seen_at: string
+  readonly expires_at: string
+}
+
+/** The caller's sessions that can still be used, the last seen first. */
+export const listSessions = async (ctx: Ctx): Promise<readonly SessionView[]> => {
+  const { session_id } = sessions.caller(ctx)
+  return (await sessions.list(ctx)).map(({ id, address, user_agent, created_at, last_seen_at, idle_expires_at }) => ({
+    id,
+    device: deviceOf(user_agent),
+    address,
+    user_agent,
+    is_current: id === session_id,
+    created_at,
+    last_seen_at,
+    expires_at: idle_expires_at,
+  }))
+}
+
+const maxWorkspaces = 200
+
+/** The caller's account and workspaces. */
+export const me = async (ctx: Ctx): Promise<UserRow & { readonly workspace_id: string; readonly workspaces: workspaces.WorkspaceRow[] }> => {
+  const [user, list] = await Promise.all([users.profile(ctx), workspaces.list(ctx, { after: null, limit: maxWorkspaces, descending: false })])
+  return { ...user, workspace_id: ctx.workspace_id as string, workspaces: [...list] }
+}
+
+/** What the presented access token is good for. */
+export const verify = (
+  ctx: Ctx,
+  bearer: string,
+): { readonly valid: true; readonly user_id: string; readonly session_id: string; readonly expires_at: string; readonly scopes: string[] } => {
+  const { user_id, session_id } = sessions.caller(ctx)
+  const claims = ctx.use(tokenKeys).current().verify(bearer, ctx.now())
+  if (claims === null) throw httpErrors.unauthenticated()
+  return { valid: true, user_id, session_id, expires_at: new Date(claims.exp * 1000).toISOString(), scopes: ['*'] }
+}
+
+/** The public halves of the keys that access tokens are signed with (RFC 7517). */
+export const publicKeys = (ctx: Ctx): readonly PublicJwk[] => ctx.use(tokenKeys).current().jwks
+
+/**
+ * Switches somebody's account off or on. Off: every session of theirs ends at once, access tokens included. For admins; the route checks that.
+ * Errors: 409 `auth.self_deactivation`, 404 `users.not_found`.
+ */
+export const setStatus = async (ctx: Ctx, user_id: string, is_active: boolean): Promise<UserRow> => {
+  const admin = sessions.caller(ctx)
+  if (admin.user_id === user_id) throw errors.self_deactivation()
+  return ctx.asSystem("an admin changes somebody else's account").tx(async (tx) => {
+    const user = await users.setActive(tx, user_id, is_active, admin.user_id)
+    if (user === null) throw userErrors.not_found()
+    if (!is_active) await sessions.end(tx, user_id, 'all', 'deactivated')
+    tx.afterCommit(() => tx.use(sessionCache).forgetUser(user_id))
+    return user
+  })
+}
+
+/** Makes a new key the one that signs access tokens; tokens of the older ones stay good until they expire. Answers the new key's id. */
+export const rotateSigningKey = async (ctx: Ctx): Promise<string> => {
+  const kid = await ctx.use(tokenKeys).rotate()
+  await ctx.tx(async (tx) => tx.emit(signingKeyRotated, { kid }))
+  return kid
+}

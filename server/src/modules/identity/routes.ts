@@ -1,0 +1,171 @@
+import { Type } from 'typebox'
+import { reply, route, type RequestFacts } from '../../platform/http/route.ts'
+import { errors as userErrors } from '../users/errors.ts'
+import { User } from '../users/schema.ts'
+import { busy, errors } from './errors.ts'
+import * as identity from './identity.ts'
+import { clearRefreshCookie, readRefreshCookie, setRefreshCookie } from './refresh-cookie.ts'
+import { Login, Me, Message, Refresh, Registration, Session, Setup, SignedIn, StatusChange, Verified } from './schema.ts'
+
+const clientOf = (request: RequestFacts): identity.Client => ({ address: request.ip, user_agent: request.user_agent })
+
+/** A refresh token goes out one way only: in the reply, or in a cookie that no script can read. */
+const signedIn = (status: number, { refresh_expires_in, refresh_token, ...tokens }: identity.Tokens, use_cookie: boolean) =>
+  reply({
+    status,
+    headers: { 'cache-control': 'no-store' },
+    body: { ...tokens, refresh_token: use_cookie ? null : refresh_token },
+    ...(use_cookie ? { cookies: [setRefreshCookie(refresh_token, refresh_expires_in)] } : {}),
+  })
+
+const tokenErrors = [errors.refresh_invalid, errors.refresh_expired, errors.refresh_reused, errors.session_revoked, errors.cross_site]
+
+export const register = route({
+  method: 'POST',
+  path: '/auth/register',
+  summary: 'Make an account and sign in',
+  allow: 'public',
+  body: Registration,
+  body_limit_bytes: 16_384,
+  replies: { 201: SignedIn },
+  errors: [errors.password_weak, errors.registration_closed, userErrors.email_taken, userErrors.username_taken, busy.busy],
+  limits: [{ name: 'register', quota: 30, window_s: 3_600, per: 'address' }],
+  handler: async (ctx, { body, request }) => signedIn(201, await identity.register(ctx, body, clientOf(request)), body.use_cookie === true),
+})
+
+export const login = route({
+  method: 'POST',
+  path: '/auth/login',
+  summary: 'Sign in with a password',
+  description: 'An unknown address, a wrong password and an account that is switched off get the same answer in the same time.',
+  allow: 'public',
+  body: Login,
+  body_limit_bytes: 16_384,
+  replies: { 200: SignedIn },
+  errors: [errors.invalid_credentials, busy.too_many_attempts, busy.busy],
+  limits: [{ name: 'sign-in', quota: 60, window_s: 60, per: 'address' }],
+  handler: async (ctx, { body, request }) => signedIn(200, await identity.login(ctx, body, clientOf(request)), body.use_cookie === true),
+})
+
+export const refresh = route({
+  method: 'POST',
+  path: '/auth/refresh',
+  summary: 'Get the next access and refresh token',
+  description:
+    'The refresh token comes in the body or in the cookie, and the next one goes back the same way. Each is good for one use; using one again ends its session. Within ten seconds, and as long as the next one is unused, the same next one is given again.',
+  allow: 'public',
+  body: Refresh,
+  body_limit_bytes: 16_384,
+  replies: { 200: SignedIn },
+  errors: tokenErrors,
+  limits: [{ name: 'refresh', quota: 300, window_s: 60, per: 'address' }],
+  handler: async (ctx, { body, request }) => {
+    const from_cookie = body.refresh_token === undefined ? readRefreshCookie(ctx, request) : null
+    const token = body.refresh_token ?? from_cookie
+    if (token === null) throw errors.refresh_invalid({ detail: 'There is no refresh token in the body and none in the cookie.' })
+    return signedIn(200, await identity.refresh(ctx, token, clientOf(request)), from_cookie !== null)
+  },
+})
+
+export const logout = route({
+  method: 'POST',
+  path: '/auth/logout',
+  summary: 'Sign out',
+  description: 'Ends this session, or with `all` every session of yours. Access tokens of an ended session stop working at once.',
+  allow: 'signed_in',
+  query: Type.Object({ all: Type.Optional(Type.Boolean()) }),
+  replies: { 200: Message },
+  handler: async (ctx, { query }) => {
+    const all = query.all === true
+    await identity.logout(ctx, all)
+    return reply({ status: 200, body: { message: all ? 'You are signed out everywhere.' : 'You are signed out.' }, cookies: [clearRefreshCookie] })
+  },
+})
+
+export const me = route({
+  method: 'GET',
+  path: '/auth/me',
+  summary: 'Who you are, and your workspaces',
+  allow: 'signed_in',
+  replies: { 200: Me },
+  handler: (ctx) => identity.me(ctx),
+})
+
+export const verify = route({
+  method: 'GET',
+  path: '/auth/verify',
+  summary: 'What your access token is good for',
+  allow: 'signed_in',
+  replies: { 200: Verified },
+  handler: (ctx, { request }) => identity.verify(ctx, String(request.headers['authorization']).slice('Bearer '.length).trim()),
+})
+
+export const listSessions = route({
+  method: 'GET',
+  path: '/auth/sessions',
+  summary: 'Where you are signed in',
+  description: 'The last seen first; never more than a hundred, so there is one page.',
+  allow: 'signed_in',
+  replies: { 200: Type.Object({ items: Type.Array(Session), next_cursor: Type.Null() }) },
+  handler: async (ctx) => ({ items: [...(await identity.listSessions(ctx))], next_cursor: null }),
+})
+
+export const deleteSession = route({
+  method: 'DELETE',
+  path: '/auth/sessions/{id}',
+  summary: 'Sign out one of your devices',
+  allow: 'signed_in',
+  params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+  replies: { 200: Message },
+  errors: [errors.session_not_found],
+  handler: async (ctx, { params }) => {
+    await identity.endSession(ctx, params.id)
+    return { message: 'The session has ended.' }
+  },
+})
+
+export const setUp = route({
+  method: 'POST',
+  path: '/auth/setup',
+  summary: 'Make the first admin',
+  description: 'With the token of the one-time link that is printed when a server without an admin starts.',
+  allow: 'public',
+  body: Setup,
+  body_limit_bytes: 16_384,
+  replies: { 201: SignedIn },
+  errors: [errors.setup_invalid, errors.setup_done, errors.password_weak, userErrors.email_taken, busy.busy],
+  limits: [{ name: 'setup', quota: 60, window_s: 3_600, per: 'address' }],
+  handler: async (ctx, { body, request }) => signedIn(201, await identity.setUp(ctx, body, clientOf(request)), body.use_cookie === true),
+})
+
+export const putStatus = route({
+  method: 'PUT',
+  path: '/users/admin/users/{id}/status',
+  summary: 'Switch an account off or on',
+  description: 'Switched off, every session of the account ends at once, its access tokens included.',
+  allow: 'users:admin',
+  params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+  body: StatusChange,
+  replies: { 200: User },
+  errors: [userErrors.not_found, errors.self_deactivation],
+  handler: (ctx, { params, body }) => identity.setStatus(ctx, params.id, body.is_active),
+})
+
+const Jwk = Type.Object({
+  kty: Type.Literal('OKP'),
+  crv: Type.Literal('Ed25519'),
+  x: Type.String(),
+  kid: Type.String(),
+  use: Type.Literal('sig'),
+  alg: Type.Literal('EdDSA'),
+})
+
+export const jwks = route({
+  method: 'GET',
+  path: '/.well-known/jwks.json',
+  root: true,
+  summary: 'The public keys that access tokens are signed with',
+  allow: 'public',
+  replies: { 200: Type.Object({ keys: Type.Array(Jwk) }) },
+  handler: (ctx) => reply({ status: 200, body: { keys: [...identity.publicKeys(ctx)] }, headers: { 'cache-control': 'public, max-age=300' } }),
+})

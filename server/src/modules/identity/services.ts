@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import type { App, SystemRole, WorkspaceRole } from '../../platform/context.ts'
+import { secrets } from '../../platform/secrets.ts'
+import { defineService } from '../../platform/service.ts'
+import * as users from '../users/users.ts'
+import * as workspaces from '../workspaces/workspaces.ts'
+import { createAccessTokens, type AccessTokens } from './access-tokens.ts'
+import { loadCommonPasswords, type CommonPasswords } from './common-passwords.ts'
+import { createSessionCache, type CachedSession, type SessionCache } from './session-cache.ts'
+import { makeSigningKey, rotated, type SigningKey } from './signing-keys.ts'
+import { sessionById } from './store.ts'
+
+/** A session with all that a request's permission depends on. */
+export interface LiveSession extends CachedSession {
+  readonly role: SystemRole
+  readonly plan: string
+  /** Unix milliseconds. */
+  readonly expires_at: number
+  readonly memberships: ReadonlyMap<string, WorkspaceRole>
+}
+
+const maxCached = 50_000
+
+/** The sessions that this process has seen. One round trip on first sight, none afterwards. */
+export const sessionCache = defineService<SessionCache<LiveSession>>({
+  name: 'identity.sessions',
+  create: (app) => createSessionCache({ now: app.now, max: maxCached, load: (session_id, user_id) => readSession(app, session_id, user_id) }),
+})
+
+const readSession = async (app: App, session_id: string, user_id: string): Promise<LiveSession | null> => {
+  const ctx = app.asSystem('look up the session of an access token')
+  // Sent together: the token names the user, so nothing has to wait for the session.
+  const [session, user, memberships] = await Promise.all([
+    sessionById(ctx.db, session_id),
+    users.byId(ctx, user_id),
+    workspaces.membershipsOf(ctx, user_id),
+  ])
+  if (session === undefined || session.revoked_at !== null || session.user_id !== user_id) return null
+  if (user === null || !user.is_active) return null
+  return {
+    session_id,
+    user_id,
+    role: user.role,
+    plan: user.plan,
+    expires_at: Date.parse(session.expires_at),
+    memberships: new Map(memberships.map(({ workspace_id, role }) => [workspace_id, role])),
+  }
+}
+
+export interface TokenKeys {
+  readonly current: () => AccessTokens
+  /** Reads the keys again, for a token of a key that this process does not have; at most every few seconds. */
+  readonly reload: () => Promise<AccessTokens>
+  /** Makes a new key the one that signs. Answers its id. */
+  readonly rotate: () => Promise<string>
+  /** Derives the children of refresh tokens. */
+  readonly refresh_key: Buffer
+}
+
+const secretName = 'identity.signing_keys'
+/** No access token lives longer than a day (`MILLRACE_ACCESS_TOKEN_SECONDS`), and an hour's grace for clocks that differ. */
+const retireAfterMs = 90_000_000
+const reloadEveryMs = 5_000
+
+export const tokenKeys = defineService<TokenKeys>({
+  name: 'identity.token_keys',
+  create: async (app) => {
+    const store = app.use(secrets)
+    const read = async (): Promise<{ readonly text: string; readonly keys: readonly SigningKey[] }> => {
+      const text = await store.getOrCreate(secretName, () => JSON.stringify([makeSigningKey(app.newId(), app.now())]))
+      return { text, keys: JSON.parse(text) as SigningKey[] }
+    }
+    const refresh_key = Buffer.from(await store.getOrCreate('identity.refresh_key', newRefreshKey), 'base64')
+    let tokens = createAccessTokens((await read()).keys)
+    let reloading: Promise<AccessTokens> | null = null
+    let reloaded_at = performance.now()
+
+    const reload = async (): Promise<AccessTokens> => {
+      const { keys } = await read()
+      reloaded_at = performance.now()
+      tokens = createAccessTokens(keys)
+      return tokens
+    }
+    return {
+      current: () => tokens,
+      reload: () => {
+        if (reloading !== null) return reloading
+        // Anybody can send a token with a key id of their own making; that must not become a read of the database each.
+        if (performance.now() - reloaded_at < reloadEveryMs) return Promise.resolve(tokens)
+        reloading = reload().finally(() => (reloading = null))
+        return reloading
+      },
+      rotate: async () => {
+        const fresh = makeSigningKey(app.newId(), app.now())
+        for (;;) {
+          const { text, keys } = await read()
+          if (await store.replace(secretName, text, JSON.stringify(rotated(keys, fresh, retireAfterMs)))) break
+        }
+        await reload()
+        return fresh.kid
+      },
+      refresh_key,
+    }
+  },
+})
+
+const newRefreshKey = (): string => randomBytes(32).toString('base64')
+
+/** The list of common passwords, read when somebody first chooses a password. */
+export const commonPasswords = defineService<{ readonly get: () => Promise<CommonPasswords> }>({
+  name: 'identity.common_passwords',
+  create: () => {
+    let list: Promise<CommonPasswords> | null = null
+    return { get: () => (list ??= loadCommonPasswords()) }
+  },
+})

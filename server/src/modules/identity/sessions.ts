@@ -1,0 +1,175 @@
+import type { Ctx, TxCtx } from '../../platform/context.ts'
+import { httpErrors } from '../../platform/http/errors.ts'
+import * as users from '../users/users.ts'
+import type { UserRow } from '../users/users.ts'
+import { errors } from './errors.ts'
+import { sessionCreated, sessionRevoked } from './events.ts'
+import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, sessionLife } from './refresh-tokens.ts'
+import { sessionCache, tokenKeys } from './services.ts'
+import { settings } from './settings.ts'
+import * as store from './store.ts'
+import type { RevokedReason, SessionRow } from './store.ts'
+
+/** Where a request came from, for the owner of the session to recognise. */
+export interface Client {
+  readonly address: string | null
+  readonly user_agent: string | null
+}
+
+/** What a client needs to go on. */
+export interface Tokens {
+  readonly user: UserRow
+  readonly access_token: string
+  readonly refresh_token: string
+  readonly token_type: 'bearer'
+  /** Seconds. */
+  readonly expires_in: number
+  /** Seconds until the refresh token expires. */
+  readonly refresh_expires_in: number
+}
+
+/** Sessions that a user can have at a time; beyond it the one not seen for longest ends. */
+const maxSessions = 100
+const maxUserAgent = 500
+/** Ended sessions are kept this long, so that a late refresh is told what happened. */
+const keepEndedMs = 30 * 86_400_000
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+/** Opens a session, in the transaction that made sure of who it is; in the system's scope. */
+export const open = async (
+  tx: TxCtx,
+  input: {
+    readonly user: UserRow
+    readonly workspace_id: string
+    readonly remember_me: boolean
+    readonly method: 'password' | 'registration' | 'setup'
+    readonly client: Client
+  },
+): Promise<Tokens> => {
+  const { user, workspace_id, remember_me, client } = input
+  const now = tx.now()
+  const life = sessionLife(remember_me)
+  const session: SessionRow = {
+    id: tx.newId(),
+    user_id: user.id,
+    workspace_id,
+    remember_me,
+    ...shortened(client),
+    created_at: iso(now),
+    last_seen_at: iso(now),
+    idle_expires_at: iso(now + life.idle_ms),
+    expires_at: iso(now + life.absolute_ms),
+    revoked_at: null,
+  }
+  await store.deleteEndedSessions(tx.db, user.id, iso(now - keepEndedMs))
+  const others = await store.liveSessions(tx.db, user.id, iso(now))
+  const surplus = others.slice(maxSessions - 1).map(({ id }) => id)
+  if (surplus.length > 0) await end(tx, user.id, surplus, 'too_many')
+  await store.insertSession(tx.db, session)
+  const token = firstRefreshToken()
+  await store.insertRefreshToken(tx.db, {
+    token_hash: refreshTokenHash(token),
+    session_id: session.id,
+    parent_hash: null,
+    created_at: session.created_at,
+    expires_at: session.idle_expires_at,
+  })
+  tx.emit(sessionCreated, { session_id: session.id, user_id: user.id, method: input.method, ...shortened(client) })
+  return tokensOf(tx, user, session, token)
+}
+
+/**
+ * Gives out the next refresh token and an access token. Errors, all 401: `auth.refresh_invalid`, `auth.refresh_expired`,
+ * `auth.session_revoked`, and `auth.refresh_reused`, which has ended the session.
+ */
+export const refresh = async (ctx: Ctx, token: string, client: Client): Promise<Tokens> => {
+  if (!isRefreshToken(token)) throw errors.refresh_invalid()
+  const token_hash = refreshTokenHash(token)
+  const found = await store.sessionOfToken(ctx.asSystem('find the session of a refresh token').db, token_hash)
+  if (found === undefined) throw errors.refresh_invalid()
+  // A refusal must not undo what the refusal wrote, so it is thrown outside.
+  const outcome = await ctx.asSystem('rotate a refresh token', found.workspace_id).tx(async (tx) => {
+    const session = await store.lockSession(tx.db, found.session_id)
+    const presented = session && (await store.tokenWithChild(tx.db, token_hash))
+    const user = session && (await users.byId(tx, session.user_id))
+    if (!session || !presented || !user) return errors.refresh_invalid()
+    const now = tx.now()
+    const decision = decideRotation(
+      {
+        used_at: presented.used_at === null ? null : Date.parse(presented.used_at),
+        expires_at: Date.parse(presented.expires_at),
+        child_used: presented.child_used_at !== null,
+        session_revoked: session.revoked_at !== null,
+        session_expires_at: Date.parse(session.expires_at),
+        user_active: user.is_active,
+      },
+      now,
+    )
+    if (decision === 'ended') return errors.session_revoked()
+    if (decision === 'expired') return errors.refresh_expired()
+    if (decision === 'reused') {
+      await end(tx, session.user_id, [session.id], 'refresh_reused')
+      return errors.refresh_reused()
+    }
+    const child = childOf(token, tx.use(tokenKeys).refresh_key)
+    if (decision === 'repeat') return tokensOf(tx, user, session, child)
+    return tokensOf(tx, user, await rotate(tx, session, token_hash, child, client), child)
+  })
+  if (outcome instanceof Error) throw outcome
+  return outcome
+}
+
+const rotate = async (tx: TxCtx, session: SessionRow, token_hash: string, child: string, client: Client): Promise<SessionRow> => {
+  const now = tx.now()
+  const expires = iso(Math.min(now + sessionLife(session.remember_me).idle_ms, Date.parse(session.expires_at)))
+  const seen = { last_seen_at: iso(now), idle_expires_at: expires, ...shortened(client) }
+  await store.deleteExpiredTokens(tx.db, session.id, iso(now))
+  await store.useToken(tx.db, token_hash, iso(now))
+  await store.insertRefreshToken(tx.db, {
+    token_hash: refreshTokenHash(child),
+    session_id: session.id,
+    parent_hash: token_hash,
+    created_at: iso(now),
+    expires_at: expires,
+  })
+  await store.seeSession(tx.db, session.id, seen)
+  return { ...session, ...seen }
+}
+
+/** Ends sessions of one user, at once: in this process before the caller gets an answer, in the others with the event. */
+export const end = async (tx: TxCtx, user_id: string, ids: readonly string[] | 'all', reason: RevokedReason): Promise<readonly string[]> => {
+  const ended = await store.revokeSessions(tx.db, user_id, ids, reason, iso(tx.now()))
+  const cache = tx.use(sessionCache)
+  for (const { id } of ended) {
+    tx.emit(sessionRevoked, { session_id: id, user_id, reason })
+    tx.afterCommit(() => cache.forgetSession(id))
+  }
+  return ended.map(({ id }) => id)
+}
+
+/** The caller's sessions, the last seen first. There are never more than a hundred. */
+export const list = (ctx: Ctx): Promise<readonly SessionRow[]> => store.liveSessions(ctx.db, caller(ctx).user_id, iso(ctx.now()))
+
+/** Who calls, and in which session. */
+export const caller = (ctx: Ctx): { readonly user_id: string; readonly session_id: string } => {
+  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
+  return ctx.actor
+}
+
+const tokensOf = (ctx: Ctx, user: UserRow, session: SessionRow, refresh_token: string): Tokens => {
+  const now = ctx.now()
+  const iat = Math.floor(now / 1000)
+  const exp = Math.min(iat + ctx.settings(settings).access_token_s, Math.floor(Date.parse(session.expires_at) / 1000))
+  const claims = { sub: user.id, sid: session.id, wid: session.workspace_id, role: user.role, iat, exp }
+  return {
+    user,
+    access_token: ctx.use(tokenKeys).current().sign(claims),
+    refresh_token,
+    token_type: 'bearer',
+    expires_in: exp - iat,
+    refresh_expires_in: Math.max(0, Math.floor((Date.parse(session.idle_expires_at) - now) / 1000)),
+  }
+}
+
+const shortened = (client: Client): Client => ({ address: client.address, user_agent: client.user_agent?.slice(0, maxUserAgent) ?? null })

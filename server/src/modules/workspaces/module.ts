@@ -1,0 +1,13 @@
+import { defineModule } from '../../platform/module.ts'
+import { errors } from './errors.ts'
+import * as events from './events.ts'
+import * as routes from './routes.ts'
+
+export default defineModule({
+  name: 'workspaces',
+  needs: ['users'],
+  errors,
+  events: Object.values(events),
+  routes: Object.values(routes),
+  migrations: new URL('./migrations/', import.meta.url),
+})
