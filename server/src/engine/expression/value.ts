@@ -137,7 +137,7 @@ const compositeToJson = (value: object & Value, budget: Budget, depth: number): 
   const convert = (part: Value): Json => {
     if (typeof part === 'number') return checkedNumber(part)
     if (typeof part !== 'object' || part === null) {
-      if (typeof part === 'string') spend(budget, part.length >> 5)
+      if (typeof part === 'string') spend(budget, part.length >> 4)
       return part
     }
     return compositeToJson(part, budget, depth + 1)
@@ -156,6 +156,7 @@ const compositeToJson = (value: object & Value, budget: Budget, depth: number): 
   spend(budget, entries.length + 1)
   let changed = false
   const parts = entries.map(([key, part]): [string, Json] => {
+    spend(budget, key.length >> 4)
     const converted = convert(part)
     changed ||= converted !== part
     return [key, converted]

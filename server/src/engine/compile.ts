@@ -1,0 +1,152 @@
+import type { Json, JsonObject } from '../lib/json.ts'
+import { type CompiledConfig, compileConfig, ConfigFault } from './expression/config.ts'
+import { errorOf, expressionCompiler, newBudget } from './expression/expression.ts'
+import type { Root, Scope } from './expression/scope.ts'
+import { Fault } from './expression/value.ts'
+import type { Definition, DefinitionNode } from './graph/definition.ts'
+import { buildGraph, type Graph, type NodeShape } from './graph/graph.ts'
+import { outputOf, outputsOf, type Run, type StepError } from './graph/plan.ts'
+import { configSchemas, type ConfigSchema } from './node-config.ts'
+import { NodeFailure, type NodeType } from './node.ts'
+
+export type { Scope } from './expression/scope.ts'
+
+/** What every expression outside a loop may name. */
+export const roots: ReadonlySet<Root> = new Set(['trigger', 'steps', 'execution', 'workspace', 'vars'])
+/** What `retry_if` may name besides. */
+export const retryRoots: ReadonlySet<Root> = new Set([...roots, 'error'])
+
+export interface CompiledNode {
+  readonly type: NodeType
+  /** The config with its expressions evaluated, checked against the type's schema. Throws a `NodeFailure`. */
+  readonly evaluate: (scope: Scope) => JsonObject
+  /** The node's own condition for another try; null where it has none, or where it cannot be evaluated. */
+  readonly retryIf: ((scope: Scope, error: StepError) => boolean | null) | null
+}
+
+/** A published version, ready to run. Immutable; one serves all its executions. */
+export interface CompiledVersion {
+  readonly graph: Graph
+  /** As in the graph. */
+  readonly nodes: readonly CompiledNode[]
+  /** The node type of a trigger that may fire; null when there is no such trigger. */
+  readonly triggerType: (node_id: string) => string | null
+}
+
+/** What the graph must know of a node, from its type and config. */
+export const shapeOf = (node: DefinitionNode, type: NodeType): NodeShape => {
+  const config = node.config ?? {}
+  const ports = typeof type.ports === 'function' ? type.ports(config) : (type.ports ?? ['out'])
+  return { kind: type.kind, ports, merge_mode: type.kind === 'merge' && config['mode'] === 'first' ? 'first' : 'all' }
+}
+
+const failureOf = (fault: ConfigFault): NodeFailure =>
+  new NodeFailure({
+    code: fault.error.code,
+    message: `${fault.path.slice(1)}: ${fault.message}`,
+    details: { field: fault.path, position: { ...fault.error.position } },
+  })
+
+const evaluator = (config: CompiledConfig, schema: ConfigSchema): CompiledNode['evaluate'] => {
+  // What is written out was checked before it was published.
+  if (config.dynamic.length === 0) return config.evaluate
+  return (scope) => {
+    let evaluated: JsonObject
+    try {
+      evaluated = config.evaluate(scope)
+    } catch (error) {
+      throw error instanceof ConfigFault ? failureOf(error) : error
+    }
+    if (schema.evaluated.Check(evaluated)) return evaluated
+    const [first] = schema.evaluated.Errors(evaluated)
+    const field = first?.instancePath ?? ''
+    const message = `${field === '' ? 'The config' : field.slice(1)} ${first?.message ?? 'does not fit'}, after its expressions were evaluated`
+    throw new NodeFailure({ code: 'node.config_invalid', message, details: { field } })
+  }
+}
+
+const retryCondition = (text: string, compiler: ReturnType<typeof expressionCompiler>): CompiledNode['retryIf'] => {
+  const compiled = compiler.expression(text)
+  if (!compiled.ok) throw new Error(`retry_if does not compile: ${compiled.error.message}`)
+  const { expression } = compiled
+  return (scope, error) => {
+    try {
+      const result = expression.run({ ...scope, error: { ...error } }, newBudget())
+      return typeof result === 'boolean' ? result : null
+    } catch (fault) {
+      // The step has failed already; a condition that fails too leaves the decision to the error itself.
+      if (fault instanceof Fault) return null
+      throw fault
+    }
+  }
+}
+
+/** Compiles a checked definition: what does not compile now is a fault of the program, not of its author. */
+export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): CompiledVersion => {
+  const compiler = expressionCompiler(roots)
+  const retryCompiler = expressionCompiler(retryRoots)
+  const schemaOf = configSchemas()
+  const typeOf = (node: DefinitionNode): NodeType => {
+    const type = nodeTypes.get(node.type)
+    if (type === undefined) throw new Error(`There is no node type "${node.type}"`)
+    return type
+  }
+  const nodes = definition.nodes.map((node): CompiledNode => {
+    const type = typeOf(node)
+    const config = compileConfig(node.config ?? {}, type.config, compiler)
+    const [problem] = config.problems
+    if (problem) throw new Error(`The config of "${node.id}" does not compile at ${problem.path}: ${problem.message}`)
+    const retry_if = node.retry?.retry_if
+    return {
+      type,
+      evaluate: evaluator(config, schemaOf(type)),
+      retryIf: retry_if === undefined ? null : retryCondition(retry_if, retryCompiler),
+    }
+  })
+  const triggers = new Map(
+    definition.nodes.flatMap((node, index) => (nodes[index]?.type.kind === 'trigger' && node.disabled !== true ? [[node.id, node.type]] : [])),
+  )
+  return { graph: buildGraph(definition, (node) => shapeOf(node, typeOf(node))), nodes, triggerType: (node_id) => triggers.get(node_id) ?? null }
+}
+
+/** What an execution tells its expressions about itself. */
+export interface ScopeFacts {
+  readonly execution_id: string
+  readonly workspace_id: string
+  readonly workflow_id: string
+  readonly version: number
+  readonly mode: 'live' | 'test'
+  /** Unix milliseconds. */
+  readonly started_at: number
+}
+
+/** What the expressions of an execution see: made once, true for its whole life, because outputs are looked up when they are named. */
+export const scopeFor = (input: { readonly version: CompiledVersion; readonly run: Run; readonly facts: ScopeFacts }): Scope => {
+  const { run, facts } = input
+  return {
+    trigger: run.fired.payload,
+    execution: {
+      id: facts.execution_id,
+      workflow_id: facts.workflow_id,
+      version: facts.version,
+      mode: facts.mode,
+      started_at: new Date(facts.started_at).toISOString(),
+    },
+    workspace: { id: facts.workspace_id },
+    vars: {},
+    output: (node_id): Json | undefined => outputOf(run, node_id),
+    outputs: () => outputsOf(run),
+  }
+}
+
+/** Evaluates one text by itself, as the console's editor shows it while it is written. */
+export const tryExpression = (text: string, scope: Scope): { readonly value: Json } | { readonly error: ReturnType<typeof errorOf> } => {
+  const compiled = expressionCompiler(roots).template(text)
+  if (!compiled.ok) return { error: compiled.error }
+  try {
+    return { value: compiled.expression.run(scope, newBudget()) }
+  } catch (error) {
+    if (error instanceof Fault) return { error: errorOf(error, text) }
+    throw error
+  }
+}

@@ -1,0 +1,160 @@
+import type { Json, JsonObject } from '../../lib/json.ts'
+import { type Compiled, errorOf, type Expression, type ExpressionCompiler, type ExpressionError, newBudget } from './expression.ts'
+import type { Scope } from './scope.ts'
+import { type Budget, Fault, forbiddenKey } from './value.ts'
+
+/** JSON Schema, as far as this file reads it. */
+interface Schema {
+  readonly format?: string
+  readonly properties?: { readonly [key: string]: Schema }
+  readonly additionalProperties?: Schema | boolean
+  readonly patternProperties?: { readonly [pattern: string]: Schema }
+  readonly items?: Schema | boolean
+  readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
+  readonly allOf?: readonly Schema[]
+}
+
+export interface ConfigProblem {
+  /** JSON Pointer (RFC 6901) into the config. */
+  readonly path: string
+  readonly message: string
+  readonly error: ExpressionError | null
+}
+
+export interface ConfigReference {
+  readonly path: string
+  readonly step: string | null
+  readonly optional: boolean
+  readonly position: Expression['references'][number]['position']
+}
+
+/** What an evaluation of a config throws: which field, and what is wrong there. */
+export class ConfigFault extends Error {
+  readonly path: string
+  readonly error: ExpressionError
+
+  constructor(path: string, error: ExpressionError) {
+    super(error.message)
+    this.path = path
+    this.error = error
+  }
+}
+
+export interface CompiledConfig {
+  readonly problems: readonly ConfigProblem[]
+  readonly references: readonly ConfigReference[]
+  /** Where an expression decides the value: its type is known only when it runs. */
+  readonly dynamic: readonly string[]
+  /** Throws a `ConfigFault`. Without expressions it is the config itself, each time. */
+  readonly evaluate: (scope: Scope) => JsonObject
+}
+
+type Field = { readonly constant: true; readonly value: Json } | { readonly constant: false; readonly run: (scope: Scope, budget: Budget) => Json }
+
+const schemas = (list: readonly (Schema | boolean | undefined)[]): readonly Schema[] =>
+  list.flatMap((schema) => {
+    if (typeof schema !== 'object') return []
+    const alternatives = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])]
+    return alternatives.length === 0 ? [schema] : [schema, ...schemas(alternatives)]
+  })
+
+const ofProperty = (holders: readonly Schema[], key: string): readonly Schema[] =>
+  schemas(
+    holders.map(
+      (schema) =>
+        (schema.properties && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined) ??
+        Object.values(schema.patternProperties ?? {})[0] ??
+        schema.additionalProperties,
+    ),
+  )
+
+export const pointerTo = (parent: string, key: string | number): string =>
+  `${parent}/${typeof key === 'number' ? key : key.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+const most_depth = 64
+
+interface Walk {
+  readonly compiler: ExpressionCompiler
+  readonly problems: ConfigProblem[]
+  readonly references: ConfigReference[]
+  readonly dynamic: string[]
+}
+
+const fieldOf = (compiled: Compiled, text: string, path: string, walk: Walk): Field => {
+  if (!compiled.ok) {
+    walk.problems.push({ path, message: compiled.error.message, error: compiled.error })
+    walk.dynamic.push(path)
+    return { constant: true, value: text }
+  }
+  const { expression } = compiled
+  if (expression.constant) return { constant: true, value: text }
+  walk.dynamic.push(path)
+  for (const { step, optional, position } of expression.references) walk.references.push({ path, step, optional, position })
+  const run = (scope: Scope, budget: Budget): Json => {
+    try {
+      return expression.run(scope, budget)
+    } catch (error) {
+      throw error instanceof Fault ? new ConfigFault(path, errorOf(error, text)) : error
+    }
+  }
+  return { constant: false, run }
+}
+
+const compileText = (text: string, holders: readonly Schema[], path: string, walk: Walk): Field => {
+  const formats = holders.map((schema) => schema.format)
+  if (formats.includes('literal')) return { constant: true, value: text }
+  if (formats.includes('expression')) return fieldOf(walk.compiler.expression(text), text, path, walk)
+  // Most texts of a config hold no expression.
+  return text.includes('{{') ? fieldOf(walk.compiler.template(text), text, path, walk) : { constant: true, value: text }
+}
+
+const compileList = (list: readonly Json[], holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
+  const items = schemas(holders.map((schema) => schema.items))
+  const fields = list.map((value, index) => compileValue(value, items, pointerTo(path, index), depth + 1, walk))
+  if (fields.every((field) => field.constant)) return { constant: true, value: list }
+  return { constant: false, run: (scope, budget) => fields.map((field) => (field.constant ? field.value : field.run(scope, budget))) }
+}
+
+const compileObject = (object: JsonObject, holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
+  const entries: { readonly key: string; readonly field: Field }[] = []
+  for (const key of Object.keys(object)) {
+    const at = pointerTo(path, key)
+    if (forbiddenKey(key)) {
+      walk.problems.push({ path: at, message: `"${key}" cannot be the name of a field`, error: null })
+      continue
+    }
+    entries.push({ key, field: compileValue(object[key] as Json, ofProperty(holders, key), at, depth + 1, walk) })
+  }
+  if (entries.every(({ field }) => field.constant)) return { constant: true, value: object }
+  const run = (scope: Scope, budget: Budget): Json => {
+    const made: { [key: string]: Json } = {}
+    for (const { key, field } of entries) made[key] = field.constant ? field.value : field.run(scope, budget)
+    return made
+  }
+  return { constant: false, run }
+}
+
+const compileValue = (value: Json, holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
+  if (typeof value === 'string') return compileText(value, holders, path, walk)
+  if (typeof value !== 'object' || value === null) return { constant: true, value }
+  if (depth > most_depth) {
+    walk.problems.push({ path, message: `The config is nested more than ${most_depth} levels deep`, error: null })
+    return { constant: true, value: null }
+  }
+  return Array.isArray(value)
+    ? compileList(value as readonly Json[], holders, path, depth, walk)
+    : compileObject(value as JsonObject, holders, path, depth, walk)
+}
+
+/**
+ * Compiles what is written in a node's config: `{{ … }}` in any text at any depth; texts with `format: 'expression'` as a whole; texts
+ * with `format: 'literal'` not at all. Never throws; what is wrong is in `problems`.
+ */
+export const compileConfig = (config: JsonObject, schema: unknown, compiler: ExpressionCompiler): CompiledConfig => {
+  const walk: Walk = { compiler, problems: [], references: [], dynamic: [] }
+  const field = compileValue(config, schemas([schema as Schema]), '', 0, walk)
+  const { problems, references, dynamic } = walk
+  const evaluate = field.constant ? () => field.value as JsonObject : (scope: Scope) => field.run(scope, newBudget()) as JsonObject
+  return { problems, references, dynamic, evaluate }
+}

@@ -1,0 +1,32 @@
+const distance = (a: string, b: string, most: number): number => {
+  let before = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row += 1) {
+    const now = [row]
+    for (let column = 1; column <= b.length; column += 1) {
+      const change = a[row - 1] === b[column - 1] ? 0 : 1
+      now.push(Math.min((now[column - 1] as number) + 1, (before[column] as number) + 1, (before[column - 1] as number) + change))
+    }
+    if (Math.min(...now) > most) return most + 1
+    before = now
+  }
+  return before[b.length] as number
+}
+
+/**
+ * The name that was probably meant: the one fewest typing errors away (Levenshtein), upper and lower case being the same, and at most
+ * a third of the word. Undefined when none is near.
+ */
+export const closest = (name: string, names: Iterable<string>): string | undefined => {
+  if (name.length > 64) return undefined
+  let best: string | undefined
+  let least = Math.floor(Math.max(name.length, 3) / 3) + 1
+  for (const each of names) {
+    if (Math.abs(each.length - name.length) >= least) continue
+    const typos = distance(name.toLowerCase(), each.toLowerCase(), least - 1)
+    if (typos >= least) continue
+    best = each
+    least = typos
+    if (typos === 0) break
+  }
+  return best
+}
