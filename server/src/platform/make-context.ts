@@ -3,6 +3,7 @@ import type { ReadDb } from './database/open.ts'
 import type { Scope } from './database/scope.ts'
 import type { OpenTransaction, Work } from './database/transaction.ts'
 import { type NewEvent, recordEvents } from './events/record-events.ts'
+import type { Logger } from './log.ts'
 
 /** Completes an app with what makes contexts. */
 export const withContexts = (parts: Omit<App, 'context' | 'asSystem'>): App => {
@@ -16,28 +17,31 @@ export const withContexts = (parts: Omit<App, 'context' | 'asSystem'>): App => {
 
 const makeContext = (app: App, input: ContextInput): Ctx => {
   const { actor, workspace_id, request_id } = input
-  const log = input.log ?? app.log
   const scope: Scope = {
     role: actor.type === 'system' ? 'millrace_system' : 'millrace_app',
     user_id: actor.type === 'user' ? actor.user_id : null,
     workspace_id,
   }
   let db: ReadDb | undefined
-  let signal = input.signal
+  let log: Logger | undefined
+  let signal: AbortSignal | undefined
   const ctx: Ctx = {
     ...app,
-    log,
+    // A request makes these two when it is asked for them, so nothing asks before somebody needs them.
+    get log() {
+      return (log ??= input.log ?? app.log)
+    },
+    get signal() {
+      return (signal ??= input.signal ?? new AbortController().signal)
+    },
     actor,
     workspace_id,
     request_id,
-    get signal() {
-      return (signal ??= new AbortController().signal)
-    },
     get db() {
       return (db ??= app.database.read(scope))
     },
-    asSystem: (reason, of) => makeSystemContext(app, reason, of, { ...input, log }),
-    tx: (work) => inTransaction(ctx, scope, work),
+    asSystem: (reason, of) => makeSystemContext(app, reason, of, ctx),
+    tx: (work) => inTransaction(app, ctx, scope, work),
   }
   return ctx
 }
@@ -55,8 +59,8 @@ const makeSystemContext = (app: App, reason: string, workspace_id: string | unde
   })
 }
 
-const inTransaction = async <T>(ctx: Ctx, scope: Scope, work: (tx: TxCtx) => Promise<T>): Promise<T> => {
-  const { result, effects, emitted } = await ctx.database.transaction(scope, (open) => runWork(ctx, open, work))
+const inTransaction = async <T>(app: App, ctx: Ctx, scope: Scope, work: (tx: TxCtx) => Promise<T>): Promise<T> => {
+  const { result, effects, emitted } = await ctx.database.transaction(scope, (open) => runWork(app, ctx, open, work))
   for (const effect of effects) {
     try {
       await effect()
@@ -75,7 +79,7 @@ interface Done<T> {
 }
 
 /** One try of the work: its events and effects are its own, so that a second try starts with none. */
-const runWork = async <T>(ctx: Ctx, open: OpenTransaction, work: (tx: TxCtx) => Promise<T>): Promise<Work<Done<T>>> => {
+const runWork = async <T>(app: App, ctx: Ctx, open: OpenTransaction, work: (tx: TxCtx) => Promise<T>): Promise<Work<Done<T>>> => {
   const events: NewEvent[] = []
   const effects: (() => void | Promise<void>)[] = []
   let ended = false
@@ -83,7 +87,14 @@ const runWork = async <T>(ctx: Ctx, open: OpenTransaction, work: (tx: TxCtx) => 
     if (ended) throw new Error('This transaction has ended; what belongs to it has to be done before its work returns.')
   }
   const tx: TxCtx = {
-    ...ctx,
+    ...app,
+    actor: ctx.actor,
+    workspace_id: ctx.workspace_id,
+    request_id: ctx.request_id,
+    asSystem: ctx.asSystem,
+    get log() {
+      return ctx.log
+    },
     get signal() {
       return ctx.signal
     },
@@ -94,7 +105,7 @@ const runWork = async <T>(ctx: Ctx, open: OpenTransaction, work: (tx: TxCtx) => 
     },
     emit: (event, data) => {
       whileOpen()
-      events.push({ id: ctx.newId(), name: event.name, data })
+      events.push({ name: event.name, data })
     },
     afterCommit: (effect) => {
       whileOpen()

@@ -5,7 +5,7 @@ import type { Actor } from '../context.ts'
 import type { Logger } from '../log.ts'
 import { discardRest, hasBody } from './body.ts'
 import { readCookies } from './cookies.ts'
-import { internalErrors } from './errors.ts'
+import { httpErrors, internalErrors } from './errors.ts'
 import { readIfMatch } from './etag.ts'
 import type { House } from './house.ts'
 import { readIdempotencyKey } from './idempotency.ts'
@@ -157,7 +157,7 @@ export class Exchange implements RawRequest, RawReply {
 
   fail(error: unknown): void {
     if (this.sent) return this.log.error({ err: error, path: this.path }, 'failed after the reply was sent')
-    const problem = error instanceof Problem ? error : internalErrors.unexpected({ cause: error })
+    const problem = error instanceof Problem ? error : this.#unexpected(error)
     const { status } = problem.declaration
     if (status >= 500 && problem.cause !== undefined) {
       this.log.error({ err: problem.cause, method: this.method, path: this.path, route: this.#observed.route, code: problem.code }, 'request failed')
@@ -177,6 +177,17 @@ export class Exchange implements RawRequest, RawReply {
     })
     const headers = { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store', ...problem.details.headers }
     return { status: problem.declaration.status, headers, body: JSON.stringify(document) }
+  }
+
+  /**
+   * An error that nobody declared. A data exception of PostgreSQL (class 22: a date that there is not, a number out of range)
+   * comes from input that a schema should have refused: the caller is told so, and the log tells us.
+   */
+  #unexpected(error: unknown): Problem {
+    const code = (error as { readonly code?: unknown } | null)?.code
+    if (typeof code !== 'string' || code.length !== 5 || !code.startsWith('22')) return internalErrors.unexpected({ cause: error })
+    this.log.warn({ err: error, method: this.method, route: this.#observed.route }, 'the database refused a value that the schema let through')
+    return httpErrors.validation_failed({ detail: 'A value is outside of what can be stored.', cause: error })
   }
 
   #head(status: number, headers: Headers, body: string | Buffer | null): { [name: string]: string | number | string[] } {
@@ -199,7 +210,7 @@ export class Exchange implements RawRequest, RawReply {
     house.load.in_flight -= 1
     const seconds = (performance.now() - this.#started) / 1000
     this.#observed.observe(this.method, status, seconds)
-    const level = status >= 500 ? 'warn' : this.#observed.quiet ? 'trace' : 'info'
+    const level = status >= 500 ? 'warn' : this.#observed.quiet ? 'debug' : 'info'
     const log = house.app.log
     if (!log.isLevelEnabled(level)) return
     const { request_id, method, path, trace_id } = this

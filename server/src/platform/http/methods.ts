@@ -1,4 +1,3 @@
-import { METHODS } from 'node:http'
 import { Exchange } from './exchange.ts'
 import { guard } from './guard.ts'
 import { httpErrors } from './errors.ts'
@@ -6,8 +5,8 @@ import type { House } from './house.ts'
 import type { Route } from './route.ts'
 import { isRaw } from './route.ts'
 
-/** Every method that the parser lets through, except CONNECT, which never becomes a request. */
-export const known_methods: readonly string[] = METHODS.filter((method) => method !== 'CONNECT')
+/** The methods that the router knows. Each costs a tree of all paths (0.5 MiB), so the rest (PROPFIND and its like) is found by `findPath`. */
+export const routed_methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 export const methodsOf = (route: Route): readonly string[] => {
   const declared: readonly string[] = isRaw(route) ? route.methods : [route.method]
@@ -22,6 +21,22 @@ export const patternOf = (route: Route): string => {
 
 /** Two paths of one shape share their methods, whatever they call their parameters. */
 export const shapeOfPath = (pattern: string): string => pattern.replaceAll(/:\w+/g, ':_')
+
+export interface KnownPath {
+  readonly pattern: string
+  /** As `Allow` says it. */
+  readonly allow: string
+}
+
+/** The path that a request names, for a method that the router does not know; fixed words before parameters. */
+export const findPath = (paths: readonly KnownPath[], path: string): KnownPath | undefined => {
+  const fits = ({ pattern }: KnownPath): boolean => {
+    const source = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+').replaceAll('*', '.*')
+    return new RegExp(`^${source}$`).test(path)
+  }
+  const found = paths.filter(fits)
+  return found.find(({ pattern }) => !/[:*]/.test(pattern)) ?? found[0]
+}
 
 /** Answers a known path for a method that no route takes there: OPTIONS with what is allowed, the others with 405. */
 export const answerOtherMethod = (house: House, allow: string, exchange: Exchange): void => {

@@ -53,7 +53,7 @@ export interface RouteDeclaration<
   readonly description?: string
   readonly allow: Allow
   readonly root?: true
-  /** Answered also while the server is overloaded: a health check. */
+  /** Answered also while the server is overloaded, and logged at `debug`: a health check. */
   readonly never_shed?: true
   readonly params?: P
   readonly query?: Q
@@ -147,8 +147,10 @@ export interface RawRoute {
   readonly summary: string
   readonly description?: string
   readonly body_limit_bytes?: number
-  /** Answered also while the server is overloaded: a health check. */
+  /** Answered also while the server is overloaded, and logged at `debug`: a health check. */
   readonly never_shed?: true
+  /** Logged at `debug` unless it fails: what comes in masses and leaves a record of its own. */
+  readonly quiet?: true
   /** What can come back, for OpenAPI. */
   readonly replies: { readonly [status: number]: { readonly description: string; readonly content_type?: string; readonly schema?: TSchema } }
   readonly errors?: OrdinaryRoute['errors']

@@ -17,7 +17,8 @@ import type { House } from './house.ts'
 import { securityHeaders } from './house.ts'
 import { createSweeper } from './idempotency.ts'
 import { measureLoad } from './load.ts'
-import { answerOtherMethod, known_methods, methodsOf, patternOf, shapeOfPath } from './methods.ts'
+import type { KnownPath } from './methods.ts'
+import { answerOtherMethod, findPath, methodsOf, patternOf, routed_methods, shapeOfPath } from './methods.ts'
 import type { Permissions } from './permissions.ts'
 import { admitBy } from './permissions.ts'
 import { createLimits } from './rate-limit.ts'
@@ -61,10 +62,12 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   const nowhere = observe('(none)', false)
   const fastify: FastifyInstance = createFastify(fastifyOptions(house, nowhere))
   // Bodies are read by us, after the caller is known: for Fastify no method has one.
-  for (const method of known_methods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
-  mountRoutes(fastify, house, options, observe)
+  for (const method of routed_methods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  const paths = mountRoutes(fastify, house, options, observe)
   fastify.setNotFoundHandler((request, reply) => {
     const exchange = new Exchange(house, nowhere, request, reply)
+    const known = routed_methods.includes(exchange.method) ? undefined : findPath(paths, exchange.path)
+    if (known !== undefined) return answerOtherMethod(house, known.allow, exchange)
     try {
       guard(house, exchange, false)
       throw httpErrors.not_found({ detail: `There is nothing at ${exchange.path}.` })
@@ -132,7 +135,7 @@ const mountRoutes = (
   house: House,
   options: HttpServerOptions,
   observe: (route: string, quiet: boolean) => Observed,
-): void => {
+): readonly KnownPath[] => {
   const limits = createLimits()
   const taken = new Map<string, { readonly pattern: string; readonly methods: Set<string> }>()
   for (const route of options.routes) {
@@ -144,7 +147,7 @@ const mountRoutes = (
       if (there.methods.has(method)) throw new Error(`Two routes answer ${method} ${pattern}.`)
       there.methods.add(method)
     }
-    const observed = observe(declaredPath(pattern), route.never_shed === true)
+    const observed = observe(declaredPath(pattern), route.never_shed === true || (isRaw(route) && route.quiet === true))
     const run = runner(house, options, route, limits)
     fastify.route({
       method: [...methodsOf(route)],
@@ -152,16 +155,20 @@ const mountRoutes = (
       handler: (request, reply) => run(new Exchange(house, observed, request, reply)),
     })
   }
+  const paths: KnownPath[] = []
   for (const { pattern, methods } of taken.values()) {
     const observed = observe(declaredPath(pattern), false)
     const allow = [...new Set([...methods, 'OPTIONS'])].sort().join(', ')
-    const others = known_methods.filter((method) => !methods.has(method))
+    paths.push({ pattern, allow })
+    const others = routed_methods.filter((method) => !methods.has(method))
+    if (others.length === 0) continue
     fastify.route({
       method: others,
       url: pattern,
       handler: (request, reply) => answerOtherMethod(house, allow, new Exchange(house, observed, request, reply)),
     })
   }
+  return paths
 }
 
 const declaredPath = (pattern: string): string => pattern.replaceAll(/:(\w+)/g, '{$1}')
