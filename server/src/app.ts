@@ -1,4 +1,5 @@
 import type { DestinationStream } from 'pino'
+import engine from './engine/module.ts'
 import { idSource } from './lib/id.ts'
 import { checkModules } from './platform/check-modules.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
@@ -85,7 +86,7 @@ export const createApp = (options: AppOptions): Composition => {
 }
 
 /** The floors, lowest first. */
-export const composed = (modules: readonly Module[]): readonly Module[] => [...platformBelow, ...modules, ...platformAbove]
+export const composed = (modules: readonly Module[]): readonly Module[] => [...platformBelow, engine, ...modules, ...platformAbove]
 
 interface Grounds {
   readonly directory: DataDirectory
