@@ -23,8 +23,10 @@ export interface LoadOptions {
   readonly measured_s: number
   /** Requests per second of all clients together, sent by the clock whether or not the server keeps up; null: as fast as replies come. */
   readonly pace_per_s: number | null
-  /** Addresses of this machine that the clients connect from, in turn; empty: the system's choice. */
+  /** Addresses of this machine that the clients' connections come from, in turn; empty: the system's choice. */
   readonly from_addresses: readonly string[]
+  /** Then a client connects anew, from the next address; null: never. */
+  readonly requests_per_connection: number | null
 }
 
 export interface LoadResult {

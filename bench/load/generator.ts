@@ -79,26 +79,31 @@ interface ClientOptions {
 /** One connection. Resolves when the run's time is over and no request of it is under way. */
 const runClient = ({ options, number, requests, counts }: ClientOptions): Promise<void> =>
   new Promise((done) => {
-    const { from_addresses, pace_per_s, clients } = options
-    const localAddress = from_addresses[number % Math.max(1, from_addresses.length)]
+    const { from_addresses, pace_per_s, clients, requests_per_connection } = options
     const between_ms = pace_per_s === null ? 0 : (clients * 1000) / pace_per_s
     let turn = number
     let due = counts.begin - options.warm_up_s * 1000 + (between_ms * number) / clients
     let pending: { readonly request: Prepared; readonly sent: number } | null = null
     let failure: string | null = null
+    let connection = number
+    let left = 0
 
     const send = (socket: Socket): void => {
       const now = performance.now()
-      if (now >= counts.end) return void socket.destroy()
+      if (now >= counts.end || left === 0) return void socket.destroy()
       if (between_ms > 0 && due > now) return void setTimeout(send, due - now, socket)
       const request = requests[turn++ % requests.length] as Prepared
       pending = { request, sent: between_ms > 0 ? due : now }
+      left -= 1
       due += between_ms
       socket.write(request.bytes)
     }
 
     const open = (): void => {
       const scan = scanner()
+      const localAddress = from_addresses[connection % Math.max(1, from_addresses.length)]
+      connection += clients
+      left = requests_per_connection ?? Infinity
       const receive = (length: number, buffer: Uint8Array): boolean => {
         try {
           const response = scan.push(Buffer.from(buffer.buffer, buffer.byteOffset, length))
@@ -129,11 +134,13 @@ const runClient = ({ options, number, requests, counts }: ClientOptions): Promis
       })
       socket.on('error', (error: NodeJS.ErrnoException) => (failure = error.code ?? error.message))
       socket.on('close', () => {
-        if (pending !== null || failure !== null) counts.failed(failure ?? 'closed before the reply')
+        const broken = pending !== null || failure !== null
+        if (broken) counts.failed(failure ?? 'closed before the reply')
         pending = null
         failure = null
         if (performance.now() >= counts.end) done()
-        else setTimeout(open, reconnect_ms)
+        else if (broken) setTimeout(open, reconnect_ms)
+        else open()
       })
       socket.setTimeout(patience_ms)
     }

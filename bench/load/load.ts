@@ -18,6 +18,9 @@ export const runLoad = async (options: LoadOptions): Promise<LoadResult> => {
   return JSON.parse(output) as LoadResult
 }
 
+/** The ordinary load: each client sends its next request when it has the reply to the last one. */
+export const asFastAsRepliesCome = { host: '127.0.0.1', pace_per_s: null, from_addresses: [], requests_per_connection: null } as const
+
 /** What went wrong in a run, in words; empty when every request had the reply that was expected. */
 export const complaintsOf = (result: LoadResult): readonly string[] => [
   ...(result.wrong > 0 ? [`${result.wrong} replies were not as expected, the first: ${result.first_wrong}`] : []),

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { DatabaseAddress } from './serve.ts'
+
+export interface Ceiling {
+  readonly port: number
+  readonly stop: () => Promise<void>
+}
+
+/** Starts one of the bare servers beside this file on a database. Resolves to what it says when it listens. */
+export const startCeiling = async <Told extends object = object>(name: 'webhook' | 'read', database: DatabaseAddress): Promise<Ceiling & Told> => {
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
+  const child = spawn(process.execPath, [file, JSON.stringify(database)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const lines = createInterface({ input: child.stdout })
+  const told = await Promise.race([
+    new Promise<string>((resolve) => lines.once('line', resolve)),
+    exited.then((code) => Promise.reject(new Error(`the bare server ended with code ${code}`))),
+  ])
+  const stop = async (): Promise<void> => {
+    child.stdin.end()
+    await exited
+  }
+  return { ...(JSON.parse(told) as Told & { port: number }), stop }
+}
+

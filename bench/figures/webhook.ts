@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { type Account, signUp } from '../account.ts'
+import { type Bench, type Facts, type Line, median, round } from '../bench.ts'
+import { startCeiling } from '../ceilings/ceiling.ts'
+import type { DatabaseAddress } from '../ceilings/serve.ts'
+import { withCeilingDatabase } from '../database.ts'
+import type { LoadRequest, LoadResult } from '../load/contract.ts'
+import { asFastAsRepliesCome, complaintsOf, runLoad } from '../load/load.ts'
+import { untilQuiet } from '../machine.ts'
+import { withDirectory } from '../place.ts'
+import { startServer } from '../server.ts'
+
+const clients = [16, 64, 250]
+const warm_up_s = 3
+const target = { at_clients: 64, runs_per_s: 8_000, p99_ms: 25 }
+
+const definition = {
+  nodes: [
+    { id: 'order', type: 'trigger.webhook', config: { path: 'orders', method: 'POST', respond: 'last_node' } },
+    {
+      id: 'answer',
+      type: 'data.set',
+      config: { values: { total: '{{ trigger.body.price * trigger.body.quantity }}', greeting: 'Hello {{ trigger.body.name }}' } },
+    },
+  ],
+  edges: [{ from: 'order', to: 'answer' }],
+}
+
+/** Orders that differ, each with the one right reply. */
+const ordersTo = (path: string): readonly LoadRequest[] =>
+  Array.from({ length: 256 }, (_, number) => {
+    const order = { name: `customer ${number}`, price: 3 + number, quantity: 1 + (number % 7) }
+    const reply = { total: order.price * order.quantity, greeting: `Hello ${order.name}` }
+    return {
+      method: 'POST',
+      path,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(order),
+      expect: { status: 200, body: JSON.stringify(reply) },
+    }
+  })
+
+const publish = async (account: Account): Promise<{ readonly workflow_id: string; readonly path: string }> => {
+  const { id } = await account.call<{ id: string }>('POST', '/workflows', { name: 'orders', definition })
+  const { triggers } = await account.call<{ triggers: readonly { url: string }[] }>('POST', `/workflows/${id}/publish`, {})
+  const [trigger] = triggers
+  if (trigger === undefined) throw new Error('the workflow was published without a trigger')
+  return { workflow_id: id, path: new URL(trigger.url).pathname }
+}
+
+/** Every 200 that a client got is one execution that has succeeded, with a whole journal; and there are no others. */
+const reconcile = async (database: DatabaseAddress, workflow_id: string, replies: number): Promise<readonly string[]> => {
+  const sql = postgres({ ...database, max: 1 })
+  try {
+    const [stored] = await sql<{ executions: number; succeeded: number; journals: number }[]>`
+      select
+        count(*)::int as executions,
+        count(*) filter (where e.status = 'succeeded' and e.finished_at is not null)::int as succeeded,
+        count(*) filter (where r.body ->> 'ending' is not null and json_array_length(r.body -> 'steps') = 1)::int as journals
+      from executions as e
+      left join execution_records as r on r.execution_id = e.id and r.seq = 0
+      where e.workflow_id = ${workflow_id}`
+    const found = JSON.stringify(stored)
+    const wanted = JSON.stringify({ executions: replies, succeeded: replies, journals: replies })
+    return found === wanted ? [] : [`${replies} replies of 200, and the database holds ${found}`]
+  } finally {
+    await sql.end()
+  }
+}
+
+const figuresOf = (run: LoadResult): Facts => ({
+  runs_per_s: run.requests_per_s,
+  p50_ms: round(run.p50_ms),
+  p90_ms: round(run.p90_ms),
+  p99_ms: round(run.p99_ms),
+  max_ms: round(run.max_ms),
+})
+
+interface Round {
+  readonly bare: LoadResult
+  readonly ours: LoadResult
+}
+
+const lineOf = (count: number, rounds: readonly Round[], conditions: Facts, faults: readonly string[]): Line => {
+  const bare = median(rounds.map((one) => one.bare), (run) => run.requests_per_s)
+  const ours = median(rounds.map((one) => one.ours), (run) => run.requests_per_s)
+  const complaints = [...rounds.flatMap((one) => [...complaintsOf(one.bare), ...complaintsOf(one.ours)]), ...faults]
+  const judged = count === target.at_clients
+  return {
+    figure: 'webhook',
+    conditions: { clients: count, ...conditions, generator_cpu: ours.generator_cpu },
+    measured: figuresOf(ours),
+    ceiling: figuresOf(bare),
+    ratio: round(ours.requests_per_s / Math.max(1, bare.requests_per_s)),
+    target: judged ? { runs_per_s: target.runs_per_s, p99_ms: target.p99_ms } : null,
+    met: judged ? ours.requests_per_s >= target.runs_per_s && ours.p99_ms <= target.p99_ms && complaints.length === 0 : null,
+    complaints,
+  }
+}
+
+export const webhook: Bench = {
+  name: 'webhook',
+  summary: 'synchronous webhook → data.set with two expressions → reply, over HTTP, each run durable before its reply',
+  run: (options, report) =>
+    withDirectory(async (directory) => {
+      const server = await startServer({ directory: join(directory, 'server'), profile_dir: options.profile_dir })
+      try {
+        const { workflow_id, path } = await publish(await signUp(server.port, 0))
+        await withCeilingDatabase(server.database, async (database) => {
+          const bare = await startCeiling('webhook', database)
+          const load = (port: number, requests: readonly LoadRequest[], count: number): Promise<LoadResult> =>
+            runLoad({ ...asFastAsRepliesCome, port, clients: count, requests, warm_up_s, measured_s: options.seconds })
+          let replies = 0
+          for (const count of clients) {
+            const foreign_cpu = await untilQuiet()
+            const rounds: Round[] = []
+            for (let turn = 0; turn < options.rounds; turn++) {
+              const one = { bare: await load(bare.port, ordersTo('/orders'), count), ours: await load(server.port, ordersTo(path), count) }
+              replies += one.ours.statuses['200'] ?? 0
+              rounds.push(one)
+            }
+            const conditions = { seconds: options.seconds, rounds: options.rounds, fsync: true, foreign_cpu }
+            report(lineOf(count, rounds, conditions, await reconcile(server.database, workflow_id, replies)))
+          }
+          await bare.stop()
+        })
+      } finally {
+        await server.stop()
+      }
+    }),
+}

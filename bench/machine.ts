@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { locatePostgres } from '../server/src/platform/database/postgres-binaries.ts'
+import type { Facts } from './bench.ts'
+import { fsyncMs } from './place.ts'
+
+export const machineFacts = async (): Promise<Facts> => ({
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  memory_mib: Math.round(totalmem() / 2 ** 20),
+  kernel: `${type()} ${release()}`,
+  node: process.versions.node,
+  postgres: (await locatePostgres()).version,
+  fsync_ms: await fsyncMs(),
+})
+
+const cpuTimes = (): { busy: number; all: number } => {
+  let busy = 0
+  let all = 0
+  for (const { times } of cpus()) {
+    const spent = times.user + times.nice + times.sys + times.irq
+    busy += spent
+    all += spent + times.idle
+  }
+  return { busy, all }
+}
+
+/** Cores that are busy with something else, over a second in which the bench itself does nothing. */
+const foreignCpu = async (): Promise<number> => {
+  const before = cpuTimes()
+  await delay(1000)
+  const after = cpuTimes()
+  return Math.round(((after.busy - before.busy) / Math.max(1, after.all - before.all)) * availableParallelism() * 100) / 100
+}
+
+/** Waits, up to 20 s, until the machine does nothing else. Resolves to the cores that are busy all the same. */
+export const untilQuiet = async (): Promise<number> => {
+  for (let turn = 0; ; turn++) {
+    const busy = await foreignCpu()
+    if (busy < 0.15 || turn === 20) return busy
+  }
+}
+
+export interface ProcessUse {
+  /** Resident, MiB. */
+  readonly memory_mib: number
+  /** User and system time since the process began, seconds. */
+  readonly cpu_s: number
+  /** Of all processes below it. */
+  readonly children: number
+  readonly children_cpu_s: number
+}
+
+interface Running {
+  readonly pid: number
+  readonly parent: number
+  readonly memory_mib: number
+  readonly cpu_s: number
+}
+
+/** What a process and those below it use, as `/proc` or `ps` says. */
+export const processUse = (pid: number): ProcessUse => {
+  const all = process.platform === 'linux' ? fromProc() : fromPs()
+  const own = all.find((one) => one.pid === pid)
+  if (own === undefined) throw new Error(`process ${pid} does not run`)
+  const below = (parent: number): readonly Running[] => all.filter((one) => one.parent === parent).flatMap((one) => [one, ...below(one.pid)])
+  const children = below(pid)
+  return { memory_mib: own.memory_mib, cpu_s: own.cpu_s, children: children.length, children_cpu_s: children.reduce((sum, one) => sum + one.cpu_s, 0) }
+}
+
+/** proc(5): fields 4 (parent), 14 and 15 (ticks of 10 ms), 24 (resident pages); counted after the name, which may hold anything. */
+const fromProc = (): readonly Running[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+        const field = (number: number): number => Number(fields[number - 3])
+        return [{ pid: Number(name), parent: field(4), memory_mib: (field(24) * 4096) / 2 ** 20, cpu_s: (field(14) + field(15)) / 100 }]
+      } catch {
+        // It ended between the two looks.
+        return []
+      }
+    })
+
+const fromPs = (): readonly Running[] =>
+  execFileSync('ps', ['-axo', 'pid=,ppid=,rss=,time='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [pid, parent, memory, time = ''] = line.trim().split(/\s+/)
+      const cpu_s = time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
+      return { pid: Number(pid), parent: Number(parent), memory_mib: Number(memory) / 1024, cpu_s }
+    })
