@@ -58,7 +58,7 @@ export const insertVersion = async (
       workflow_id: input.workflow_id,
       version: input.version,
       workspace_id: tx.workspace_id,
-      definition: JSON.stringify(input.definition),
+      definition: input.definition,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
