@@ -117,12 +117,13 @@ export const listSessions = async (ctx: Ctx): Promise<readonly SessionView[]> =>
   }))
 }
 
+/** Whoever belongs to more pages through `/workspaces`. */
 const maxWorkspaces = 200
 
 /** The caller's account and workspaces. */
 export const me = async (ctx: Ctx): Promise<UserRow & { readonly workspace_id: string; readonly workspaces: workspaces.WorkspaceRow[] }> => {
-  const [user, list] = await Promise.all([users.profile(ctx), workspaces.list(ctx, { after: null, limit: maxWorkspaces, descending: false })])
-  return { ...user, workspace_id: ctx.workspace_id as string, workspaces: [...list] }
+  const [user, { items }] = await Promise.all([users.profile(ctx), workspaces.list(ctx, { limit: maxWorkspaces, order: 'asc' })])
+  return { ...user, workspace_id: ctx.workspace_id as string, workspaces: items }
 }
 
 /** What the presented access token is good for. */

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { route } from '../../platform/http/route.ts'
+import { pageOf, PageQuery } from '../../platform/http/paging.ts'
 import { errors } from './errors.ts'
 import { Workspace } from './schema.ts'
 import * as workspaces from './workspaces.ts'
@@ -10,26 +11,11 @@ export const listWorkspaces = route({
   method: 'GET',
   path: '/workspaces',
   summary: 'The workspaces you belong to',
-  description: 'In the order they were made.',
+  description: 'Ordered by when they were made.',
   allow: 'signed_in',
-  query: Type.Object({
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
-    cursor: Type.Optional(Type.String({ format: 'uuid', description: '`next_cursor` of the page before.' })),
-    order: Type.Optional(Type.Union([Type.Literal('asc'), Type.Literal('desc')], { default: 'asc' })),
-    total: Type.Optional(Type.Boolean()),
-  }),
-  replies: {
-    200: Type.Object({ items: Type.Array(Workspace), next_cursor: Type.Union([Id, Type.Null()]), total: Type.Optional(Type.Integer()) }),
-  },
-  handler: async (ctx, { query }) => {
-    const limit = query.limit ?? 50
-    const [rows, total] = await Promise.all([
-      workspaces.list(ctx, { after: query.cursor ?? null, limit: limit + 1, descending: query.order === 'desc' }),
-      query.total === true ? workspaces.count(ctx) : undefined,
-    ])
-    const items = rows.slice(0, limit)
-    return { items, next_cursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null, ...(total === undefined ? {} : { total }) }
-  },
+  query: PageQuery,
+  replies: { 200: pageOf(Workspace) },
+  handler: (ctx, { query }) => workspaces.list(ctx, query),
 })
 
 export const getWorkspace = route({

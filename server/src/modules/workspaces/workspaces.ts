@@ -1,5 +1,7 @@
+import { Type } from 'typebox'
 import type { Ctx, TxCtx, WorkspaceRole } from '../../platform/context.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
+import { keyset, type Page, type PageQuery } from '../../platform/http/paging.ts'
 import { errors } from './errors.ts'
 import { created, memberAdded } from './events.ts'
 import * as store from './store.ts'
@@ -46,13 +48,19 @@ export const slugCandidates = (name: string, id: string): readonly string[] => {
   return [usable, `${usable}-${id.slice(-4)}`, `${usable}-${id.slice(-12)}`]
 }
 
-/** The workspaces that the caller belongs to, in the order they were made. */
-export const list = (
-  ctx: Ctx,
-  page: { readonly after: string | null; readonly limit: number; readonly descending: boolean },
-): Promise<readonly WorkspaceRow[]> => store.workspacesOfMember(ctx.db, callerId(ctx), page)
+/** By id, which is by when they were made. */
+const byAge = keyset(Type.Tuple([Type.String({ format: 'uuid' })]))
 
-export const count = (ctx: Ctx): Promise<number> => store.countOfMember(ctx.db, callerId(ctx))
+/** The workspaces that the caller belongs to, a page at a time. */
+export const list = async (ctx: Ctx, query: PageQuery): Promise<Page<WorkspaceRow>> => {
+  const user_id = callerId(ctx)
+  const after = byAge.after(query)?.[0] ?? null
+  const [rows, total] = await Promise.all([
+    store.workspacesOfMember(ctx.db, user_id, { after, limit: query.limit + 1, descending: query.order === 'desc' }),
+    query.total === true ? store.countOfMember(ctx.db, user_id) : undefined,
+  ])
+  return byAge.page(rows, query.limit, ({ id }) => [id], total)
+}
 
 /** One of the caller's workspaces. 404 `workspaces.not_found` also for one of somebody else. */
 export const get = async (ctx: Ctx, id: string): Promise<WorkspaceRow> => {
