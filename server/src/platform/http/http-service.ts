@@ -2,8 +2,8 @@ import type { App } from '../context.ts'
 import { defineService } from '../service.ts'
 import { StartError } from '../start-error.ts'
 import type { Authenticate } from './authenticate.ts'
-import { httpErrors } from './errors.ts'
-import { createHttpServer, type HttpServer, platformErrors } from './server.ts'
+import { httpErrors, internalErrors } from './errors.ts'
+import { createHttpServer, type HttpServer } from './server.ts'
 import { type HttpSettings, httpSettings, publicUrl } from './settings.ts'
 
 /** How long requests that are under way may take to finish when the server is told to stop. */
@@ -27,7 +27,8 @@ export const httpService = defineService<HttpService>({
       routes: app.modules.flatMap((module) => module.routes ?? []),
       permissions: Object.fromEntries(app.modules.flatMap((module) => Object.entries(module.permissions ?? {}))),
       authenticate: authenticateOf(app),
-      errors: [...new Set([...platformErrors, ...app.modules.flatMap((module) => module.errors ?? [])])],
+      // The server knows its own.
+      errors: app.modules.flatMap((module) => module.errors ?? []).filter((errors) => errors !== httpErrors && errors !== internalErrors),
     })
     let { port } = settings
     let closed: Promise<void> | null = null

@@ -16,6 +16,10 @@ import { guard } from './guard.ts'
 import type { House } from './house.ts'
 import { securityHeaders } from './house.ts'
 import { createSweeper } from './idempotency.ts'
+import { docsRoutes } from './docs.ts'
+import { errorPages } from './error-pages.ts'
+import { openApiOf } from './openapi.ts'
+import { version } from '../version.ts'
 import { measureLoad } from './load.ts'
 import type { KnownPath } from './methods.ts'
 import { answerOtherMethod, findPath, methodsOf, patternOf, routed_methods, shapeOfPath } from './methods.ts'
@@ -35,7 +39,7 @@ export interface HttpServerOptions {
   readonly routes: readonly Route[]
   readonly permissions: Permissions
   readonly authenticate: Authenticate
-  /** Of all modules and of the platform, for the pages that problem types lead to. */
+  /** Of all modules, and of the platform beside HTTP: for the pages that problem types lead to. */
   readonly errors: readonly Errors[]
   /** Turns a reply that does not fit its schema into a 500. For tests. */
   readonly check_replies?: boolean
@@ -63,7 +67,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   const fastify: FastifyInstance = createFastify(fastifyOptions(house, nowhere))
   // Bodies are read by us, after the caller is known: for Fastify no method has one.
   for (const method of routed_methods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
-  const paths = mountRoutes(fastify, house, options, observe)
+  const paths = mountRoutes(fastify, house, { ...options, routes: [...options.routes, ...ownRoutes(house, options)] }, observe)
   fastify.setNotFoundHandler((request, reply) => {
     const exchange = new Exchange(house, nowhere, request, reply)
     const known = routed_methods.includes(exchange.method) ? undefined : findPath(paths, exchange.path)
@@ -208,6 +212,17 @@ const close = async (fastify: FastifyInstance, house: House, limit_ms: number): 
     clearTimeout(timer)
     house.load.stop()
   }
+}
+
+/** The description of the routes, and what the types of problems lead to. */
+const ownRoutes = (house: House, options: HttpServerOptions): readonly Route[] => {
+  const { routes, permissions, app } = options
+  const moduleOf = (route: Route): string | undefined => app.modules.find((module) => module.routes?.includes(route))?.name
+  const documented = (): readonly Route[] => [...routes, ...pages]
+  const document = (): object =>
+    openApiOf({ version, public_url: house.public_url, permissions, routes: documented().map((route) => ({ route, tag: moduleOf(route) ?? 'service' })) })
+  const pages = errorPages([...platformErrors, ...options.errors])
+  return house.settings.docs ? [...pages, ...docsRoutes(document)] : pages
 }
 
 /** The errors that every route may answer with. */

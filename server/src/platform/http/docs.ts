@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { version } from '../version.ts'
+import { noneMatch } from './etag.ts'
+import type { RawReply, RawRequest, Route } from './route.ts'
+import { rawRoute } from './route.ts'
+
+const script = `addEventListener('DOMContentLoaded', () => SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: 'none', tryItOutEnabled: true, displayRequestDuration: true }))`
+
+const page =
+  '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
+  '<title>Millrace API</title><link rel="stylesheet" href="/docs/swagger-ui.css"><link rel="icon" href="data:,">' +
+  `<div id="docs"></div><script src="/docs/swagger-ui-bundle.js"></script><script>${script}</script></html>`
+
+/** Nothing from any other origin; the bundle sets styles on elements, which needs 'unsafe-inline' for styles alone. */
+const policy =
+  `default-src 'none'; script-src 'self' 'sha256-${createHash('sha256').update(script).digest('base64')}'; style-src 'self' 'unsafe-inline'; ` +
+  "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const assets: { readonly [name: string]: string | undefined } = {
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'swagger-ui.css': 'text/css; charset=utf-8',
+}
+
+/** `/openapi.json` and the interactive page over it. The document is made, and a file of the page read, when somebody asks. */
+export const docsRoutes = (document: () => object): readonly Route[] => {
+  let text: string | null = null
+  return [
+    rawRoute({
+      methods: ['GET'],
+      path: '/openapi.json',
+      summary: 'This description',
+      replies: { 200: { description: 'OpenAPI 3.1.', content_type: 'application/json' } },
+      handle: (_app, request, reply) => {
+        text ??= JSON.stringify(document())
+        sendCached(request, reply, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache' }, text)
+      },
+    }),
+    rawRoute({
+      methods: ['GET'],
+      path: '/docs',
+      summary: 'Interactive documentation',
+      replies: { 200: { description: 'A page.', content_type: 'text/html' } },
+      handle: (_app, request, reply) =>
+        sendCached(request, reply, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache', 'content-security-policy': policy }, page),
+    }),
+    ...Object.entries(assets).map(([name, content_type = '']) =>
+      rawRoute({
+        methods: ['GET'],
+        path: `/docs/${name}`,
+        summary: 'A part of the interactive documentation',
+        replies: { 200: { description: 'A file.', content_type } },
+        handle: async (_app, request, reply) => {
+          const headers = { 'content-type': content_type, 'cache-control': 'public, max-age=3600' }
+          // Read each time: it is asked for rarely, and 1.7 MB would stay in memory.
+          sendCached(request, reply, headers, await readFile(new URL(import.meta.resolve(`@fastify/swagger-ui/static/${name}`))))
+        },
+      }),
+    ),
+  ]
+}
+
+const sendCached = (request: RawRequest, reply: RawReply, headers: { readonly [name: string]: string }, body: string | Buffer): void => {
+  const etag = `"${version}-${createHash('sha256').update(body).digest('base64url').slice(0, 16)}"`
+  if (noneMatch(request.headers['if-none-match'] as string | undefined, etag)) reply.send(200, { ...headers, etag }, body)
+  else reply.send(304, { 'cache-control': headers['cache-control'] ?? '', etag }, null)
+}
