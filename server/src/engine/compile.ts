@@ -50,6 +50,7 @@ const failureOf = (fault: ConfigFault): NodeFailure =>
 const evaluator = (config: CompiledConfig, schema: ConfigSchema): CompiledNode['evaluate'] => {
   // What is written out was checked before it was published.
   if (config.dynamic.length === 0) return config.evaluate
+  const validator = schema.evaluated()
   return (scope) => {
     let evaluated: JsonObject
     try {
@@ -57,8 +58,8 @@ const evaluator = (config: CompiledConfig, schema: ConfigSchema): CompiledNode['
     } catch (error) {
       throw error instanceof ConfigFault ? failureOf(error) : error
     }
-    if (schema.evaluated.Check(evaluated)) return evaluated
-    const [first] = schema.evaluated.Errors(evaluated)
+    if (validator.Check(evaluated)) return evaluated
+    const [first] = validator.Errors(evaluated)
     const field = first?.instancePath ?? ''
     const message = `${field === '' ? 'The config' : field.slice(1)} ${first?.message ?? 'does not fit'}, after its expressions were evaluated`
     throw new NodeFailure({ code: 'node.config_invalid', message, details: { field } })

@@ -40,6 +40,9 @@ export interface ExpressionCompiler {
   readonly expression: (text: string) => Compiled
 }
 
+/** Expressions of one definition, plain paths not counted. */
+const most_expressions = 50_000
+
 const positionOf = (text: string, offset: number): Position => {
   const before = text.slice(0, Math.max(0, offset))
   const line_start = before.lastIndexOf('\n') + 1
@@ -155,7 +158,12 @@ const compileField = (text: string, roots: ReadonlySet<Root>, parse: () => Parse
  */
 export const expressionCompiler = (roots: ReadonlySet<Root>): ExpressionCompiler => {
   let parser: Parse | null = null
-  const parse = (): Parse => (parser ??= celParser())
+  let count = 0
+  const parse = (): Parse => {
+    count += 1
+    if (count > most_expressions) throw new Fault('expression.limit', `There are more than ${most_expressions} expressions`)
+    return (parser ??= celParser())
+  }
   const remember = (compile: (text: string, roots: ReadonlySet<Root>, parse: () => Parse) => Expression): ((text: string) => Compiled) => {
     const known = new Map<string, Compiled>()
     return (text) => {
