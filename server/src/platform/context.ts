@@ -1,9 +1,10 @@
 import type { Static, TSchema } from 'typebox'
 import type { Settings, SettingDeclarations, SettingValues } from './config.ts'
-import type { ReadDb, TxDb } from './database/open.ts'
+import type { DatabaseHandle, ReadDb, TxDb } from './database/open.ts'
 import type { EventDeclaration } from './events/event.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { Module } from './module.ts'
 import type { Service } from './service.ts'
 
 export type SystemRole = 'admin' | 'user'
@@ -26,6 +27,12 @@ export type Actor =
 export interface App {
   readonly log: Logger
   readonly metrics: Metrics
+  /** Names this server's data directory for as long as that exists; no two running servers share one. */
+  readonly instance_id: string
+  /** What the app is composed of, in order. */
+  readonly modules: readonly Module[]
+  /** The database itself, for the few files that write SQL of their own under the system's role. */
+  readonly database: DatabaseHandle
   /** Unix milliseconds, from the app's clock. */
   readonly now: () => number
   /** A new UUIDv7. */

@@ -4,7 +4,7 @@ import type postgres from 'postgres'
 import { createSignal, type Signal } from '../events/signal.ts'
 import type { Logger } from '../log.ts'
 import { type Control, type Listener, openControl } from './control.ts'
-import { kyselyOver } from './dialect.ts'
+import { kyselyOver, type Run } from './dialect.ts'
 import { type ConnectionOptions, driverOptions, openClient } from './link.ts'
 import { migrate, type MigrationSource } from './migrate.ts'
 import { openReader } from './read.ts'
@@ -35,6 +35,8 @@ export interface DatabaseHandle {
   readonly migrate: (modules: readonly MigrationSource[]) => Promise<number>
   /** Reads through the eyes of a scope: one round trip each, scope included. Problem `database.unavailable` after 5 s without a database. */
   readonly read: (scope: Scope) => ReadDb
+  /** The same for a statement that is written out as SQL. */
+  readonly readSql: (scope: Scope) => Run
   readonly transaction: Writer['transaction']
   /** The raw driver as `millrace_system`, for SQL that is kept in step with its code by hand: the engine's journal. */
   readonly system: postgres.Sql
@@ -72,6 +74,7 @@ export const openDatabase = async ({ connection, log, pool = {} }: DatabaseOptio
     },
     // Kysely's full type says more than this instance may do; what it may do is what ReadDb says.
     read: (scope) => kyselyOver(reader.read(scope)) as unknown as ReadDb,
+    readSql: reader.read,
     transaction: writer.transaction,
     system,
     listen: (channel, onNotify, options) => control.listen(channel, { onNotify, onLost: options?.onLost } satisfies Listener),

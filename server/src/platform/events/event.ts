@@ -11,9 +11,12 @@ export const defineEvent = <Data extends TSchema>(event: EventDeclaration<Data>)
 
 /** An event as it was recorded. */
 export interface RecordedEvent<Data = unknown> {
-  /** UUIDv7, made when the event was emitted. */
+  /** UUIDv7, made when the event was written. */
   readonly id: string
-  /** Position in the log: ascending, with gaps. Consumers never see a lower one after a higher one. */
+  /**
+   * Number in the log, with gaps. Ascending within a batch of a consumer; across batches a lower one may follow a higher one when its
+   * transaction committed later. A change that was made in the knowledge of another always comes after it.
+   */
   readonly seq: number
   readonly name: string
   readonly workspace_id: string | null

@@ -2,7 +2,6 @@ import type { Statement } from '../database/transaction.ts'
 
 /** An event of the transaction that is under way. */
 export interface NewEvent {
-  readonly id: string
   readonly name: string
   readonly data: unknown
 }
@@ -16,16 +15,15 @@ export interface Recording {
 }
 
 const text = `
-insert into events (id, workspace_id, name, actor_type, actor_id, data, created_at)
-select e.id, $4::uuid, e.name, $5, $6::uuid, e.data::json, $7::timestamptz
-from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as e (id, name, data, position)
+insert into events (name, data, workspace_id, actor_type, actor_id, created_at)
+select e.name, e.data::json, $3::uuid, $4, $5::uuid, $6::timestamptz
+from unnest($1::text[], $2::text[]) with ordinality as e (name, data, position)
 order by e.position`
 
 /** One statement for any number of events, so that it is prepared once. */
 export const recordEvents = (events: readonly NewEvent[], by: Recording): Statement => ({
   text,
   parameters: [
-    events.map((event) => event.id),
     events.map((event) => event.name),
     events.map((event) => JSON.stringify(event.data)),
     by.workspace_id,

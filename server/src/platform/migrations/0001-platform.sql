@@ -129,7 +129,8 @@ create sequence events_seq as bigint;
 grant usage on sequence events_seq to millrace_app, millrace_system;
 
 create table events (
-  id uuid primary key,
+  -- Made here and not by the caller: that ids ascend with one clock is what lets a reader look at the newest partitions alone.
+  id uuid primary key default uuidv7(),
   seq bigint not null default nextval('events_seq'),
   tx_id xid8 not null default pg_current_xact_id(),
   workspace_id uuid,
@@ -155,11 +156,12 @@ revoke update on events from millrace_system;
 alter table events_default enable row level security;
 alter table events_default force row level security;
 
--- How far each durable consumer has come. Everything visible in `snapshot` is handled. While a long backlog is worked off,
--- `target` is the snapshot it is read at and `seq` the last event of it that is handled.
+-- How far each durable consumer has come. Everything visible in `snapshot` is handled, and nothing that is not has an id below
+-- `floor`. While a long backlog is worked off, `target` is the snapshot it is read at and `seq` the last event of it that is handled.
 create table event_cursors (
   consumer text primary key,
   snapshot pg_snapshot not null,
+  floor uuid not null,
   target pg_snapshot,
   seq bigint not null default 0,
   revision bigint not null default 1,
