@@ -1,0 +1,27 @@
+import { defineErrors } from '../../platform/errors.ts'
+
+export const errors = defineErrors('workflows', {
+  not_found: { status: 404, title: 'There is no such workflow', doc: 'The same for a workflow of another workspace.' },
+  version_not_found: { status: 404, title: 'The workflow has no such version' },
+  execution_not_found: { status: 404, title: 'There is no such execution', doc: 'The same for an execution of another workspace.' },
+  hook_not_found: {
+    status: 404,
+    title: 'No active workflow listens here',
+    doc: 'No workflow of the workspace has published this path, or the one that did is paused.',
+  },
+  not_active: { status: 409, title: 'The workflow is not active', doc: 'Only an active workflow starts. Publish it, or resume it when it is paused.' },
+  wrong_status: { status: 409, title: "The workflow's status does not allow this" },
+  webhook_path_taken: { status: 409, title: 'Another workflow of the workspace has this webhook path' },
+  execution_ended: { status: 409, title: 'The execution has ended already' },
+  not_publishable: {
+    status: 422,
+    title: 'The draft has mistakes',
+    doc: '`problems` lists all of them, as `POST /workflows/{id}/check` does; `errors` names each with its path.',
+  },
+  definition_too_large: { status: 422, title: 'The definition is too large' },
+  execution_failed: {
+    status: 500,
+    title: 'The workflow did not come to its end',
+    doc: 'The execution that the webhook started failed, was cancelled or took too long. `execution_id` names it.',
+  },
+})

@@ -1,0 +1,97 @@
+import { Type } from 'typebox'
+import { ExecutionSummary, ExecutionView, executionStatuses } from '../../engine/history.ts'
+import { keyset, pageOf, pageQuery } from '../../platform/http/paging.ts'
+import { reply, route } from '../../platform/http/route.ts'
+import type { Ctx } from '../../platform/context.ts'
+import { errors } from './errors.ts'
+import * as executions from './executions.ts'
+import { Execution, Id, StartExecution } from './schema.ts'
+
+const params = Type.Object({ id: Id })
+const byId = keyset(Id)
+
+const query = Type.Object({
+  ...pageQuery,
+  status: Type.Optional(Type.Union(executionStatuses.map((status) => Type.Literal(status)))),
+  trigger: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'Type of the trigger: `trigger.webhook`.' })),
+  version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647 })),
+  from: Type.Optional(Type.String({ format: 'date-time', description: 'Started at this time or later.' })),
+  to: Type.Optional(Type.String({ format: 'date-time', description: 'Started before this time.' })),
+})
+
+type Query = executions.Filter & { readonly limit: number; readonly order: 'asc' | 'desc'; readonly cursor?: string; readonly total?: boolean }
+
+const page = async (ctx: Ctx, input: Query) => {
+  const { limit, order, cursor, total, ...filter } = input
+  const after = byId.after(cursor === undefined ? {} : { cursor })
+  const [rows, counted] = await Promise.all([
+    executions.list(ctx, filter, { after, limit: limit + 1, descending: order === 'desc' }),
+    total === true ? executions.count(ctx, filter) : undefined,
+  ])
+  return byId.page(rows, limit, ({ id }) => id, counted)
+}
+
+export const executeWorkflow = route({
+  method: 'POST',
+  path: '/workflows/{id}/execute',
+  summary: 'Start a workflow by hand',
+  description:
+    'Starts the published version at its `trigger.manual`, or at its first trigger when it has none. Answers 202 once the execution is durable, ' +
+    'or 200 when it has ended within `wait_ms`.',
+  allow: 'workflows:execute',
+  idempotent: 'claimed',
+  params,
+  body: StartExecution,
+  replies: { 202: Execution, 200: Execution },
+  errors: [errors.not_found, errors.not_active],
+  handler: async (ctx, { params: { id }, body }) => {
+    const { ended, execution } = await executions.execute(ctx, id, body)
+    return reply({ status: ended ? 200 : 202, body: execution })
+  },
+})
+
+export const listExecutions = route({
+  method: 'GET',
+  path: '/workflows/executions',
+  summary: 'Executions of all workflows of the workspace',
+  allow: 'workflows:read',
+  query,
+  replies: { 200: pageOf(ExecutionSummary) },
+  handler: (ctx, input) => page(ctx, input.query),
+})
+
+export const listExecutionsOfWorkflow = route({
+  method: 'GET',
+  path: '/workflows/{id}/executions',
+  summary: 'Executions of a workflow',
+  allow: 'workflows:read',
+  params,
+  query,
+  replies: { 200: pageOf(ExecutionSummary) },
+  errors: [errors.not_found],
+  handler: (ctx, input) => page(ctx, { ...input.query, workflow_id: input.params.id }),
+})
+
+export const getExecution = route({
+  method: 'GET',
+  path: '/workflows/executions/{id}',
+  summary: 'An execution with its steps',
+  allow: 'workflows:read',
+  params,
+  query: Type.Object({ payloads: Type.Optional(Type.Boolean({ default: false, description: 'With the input and the output of each step.' })) }),
+  replies: { 200: ExecutionView },
+  errors: [errors.execution_not_found],
+  handler: (ctx, input) => executions.get(ctx, input.params.id, { payloads: input.query.payloads === true }),
+})
+
+export const cancelExecution = route({
+  method: 'POST',
+  path: '/workflows/executions/{id}/cancel',
+  summary: 'End an execution',
+  description: 'What is in flight is aborted. An execution that another process holds may still be shown as running for a moment.',
+  allow: 'workflows:execute',
+  params,
+  replies: { 200: ExecutionView },
+  errors: [errors.execution_not_found, errors.execution_ended],
+  handler: (ctx, input) => executions.cancel(ctx, input.params.id),
+})

@@ -1,0 +1,81 @@
+import { engine } from '../../engine/engine.ts'
+import { countExecutions, type ExecutionFilter, type ExecutionSummary, type ExecutionView, listExecutions, readExecution } from '../../engine/history.ts'
+import type { Json } from '../../lib/json.ts'
+import type { Ctx } from '../../platform/context.ts'
+import { errors } from './errors.ts'
+import { summary, workspaceOf } from './workflows.ts'
+
+/** Without its place in a list. */
+export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
+
+/**
+ * Starts the published version by hand: at its `trigger.manual`, or at its first trigger when it has none, with `input` as the trigger's
+ * payload. Answers when the execution is durable; with `wait_ms`, when it has ended or that time is over.
+ * Errors: 404 `workflows.not_found`, 409 `workflows.not_active`, 503 `engine.draining`.
+ */
+export const execute = async (
+  ctx: Ctx,
+  id: string,
+  input: { readonly input?: unknown; readonly wait_ms?: number | undefined },
+): Promise<{ readonly ended: boolean; readonly execution: ExecutionView }> => {
+  const { status, version, triggers } = await summary(ctx, id)
+  const trigger = triggers.find(({ type }) => type === 'trigger.manual') ?? triggers[0]
+  if (status !== 'active' || version === null || trigger === undefined) throw errors.not_active({ detail: `The workflow is ${status}.` })
+  const running = await ctx.use(engine).start({
+    workspace_id: workspaceOf(ctx),
+    workflow_id: id,
+    version,
+    mode: 'live',
+    trigger_node_id: trigger.node_id,
+    payload: (input.input ?? {}) as Json,
+  })
+  await running.accepted
+  if (input.wait_ms !== undefined && input.wait_ms > 0) await within(running.finished, input.wait_ms, ctx.signal)
+  const execution = await get(ctx, running.execution_id, { payloads: false })
+  return { ended: execution.finished_at !== null, execution }
+}
+
+/** Waits for a promise, but no longer than `wait_ms`, and not for a caller that has gone away. */
+const within = async (work: Promise<unknown>, wait_ms: number, signal: AbortSignal): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const over = (): void => resolve()
+  const timer = setTimeout(over, wait_ms)
+  signal.addEventListener('abort', over, { once: true })
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', over)
+  }
+}
+
+/** Errors: 404 `workflows.not_found` when the filter names a workflow that the caller's workspace has not. */
+export const list = async (
+  ctx: Ctx,
+  filter: Filter,
+  page: { readonly after: string | null; readonly limit: number; readonly descending: boolean },
+): Promise<readonly ExecutionSummary[]> => {
+  const [executions] = await Promise.all([
+    listExecutions(ctx.db, { ...filter, after: page.after ?? undefined, limit: page.limit, order: page.descending ? 'desc' : 'asc' }),
+    filter.workflow_id === undefined ? null : summary(ctx, filter.workflow_id),
+  ])
+  return executions
+}
+
+export const count = (ctx: Ctx, filter: Filter): Promise<number> => countExecutions(ctx.db, filter)
+
+/** With its steps; with their inputs and outputs when `payloads`. Errors: 404 `workflows.execution_not_found`. */
+export const get = async (ctx: Ctx, id: string, options: { readonly payloads: boolean }): Promise<ExecutionView> => {
+  const execution = await readExecution(ctx.db, id, options)
+  if (execution === undefined) throw errors.execution_not_found()
+  return execution
+}
+
+/** Errors: 404 `workflows.execution_not_found`, 409 `workflows.execution_ended`. */
+export const cancel = async (ctx: Ctx, id: string): Promise<ExecutionView> => {
+  const before = await get(ctx, id, { payloads: false })
+  if (before.finished_at !== null || !(await ctx.use(engine).cancel(id))) {
+    throw errors.execution_ended({ detail: `The execution ended as ${before.status}.` })
+  }
+  return get(ctx, id, { payloads: false })
+}

@@ -1,0 +1,124 @@
+import { engine, type Finished, type Running } from '../../../engine/engine.ts'
+import type { HttpReply } from '../../../engine/node.ts'
+import type { App } from '../../../platform/context.ts'
+import { Problem } from '../../../platform/errors.ts'
+import { httpErrors } from '../../../platform/http/errors.ts'
+import { rawRoute, type RawReply, type RawRequest } from '../../../platform/http/route.ts'
+import { errors } from '../errors.ts'
+import { settings } from '../settings.ts'
+import { payloadOf } from './payload.ts'
+import { sentReply } from './reply.ts'
+import { type Hook, hookTable } from './table.ts'
+
+const json = 'application/json; charset=utf-8'
+
+export const callHook = rawRoute({
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+  path: '/hooks/{workspace}/*',
+  summary: 'Call a webhook',
+  description:
+    "Starts the workflow that listens at this path, and answers as its `trigger.webhook` says: at once (202), with the last step's output (200), or " +
+    'with what `http.respond` says. No answer says that a call was accepted before its execution is durable; `X-Millrace-Execution-Id` names it.\n\n' +
+    'The body may be JSON, a form or text. It is kept with the execution together with the headers, except `Authorization`, `Cookie`, ' +
+    '`Proxy-Authorization` and `X-API-Key`. A workflow that takes longer than `MILLRACE_HOOK_WAIT_MS` goes on, and the call is answered 202. ' +
+    '`http.respond` cannot set headers of the connection, cookies, or security headers of the origin.',
+  replies: {
+    200: { description: "The last step's output, or the workflow's own reply.", content_type: 'application/json' },
+    202: { description: '`{ execution_id }`', content_type: 'application/json' },
+    204: { description: 'The workflow ended without a reply.' },
+  },
+  errors: [
+    errors.hook_not_found,
+    errors.execution_failed,
+    httpErrors.method_not_allowed,
+    httpErrors.malformed_json,
+    httpErrors.unsupported_media_type,
+    httpErrors.overloaded,
+  ],
+  handle: (app, request, reply) => {
+    const { workspace = '', '*': path = '' } = request.params
+    const methods = app.use(hookTable).at(`${workspace}/${path}`)
+    if (methods === undefined) throw errors.hook_not_found()
+    const hook = methods.get(request.method)
+    if (hook === undefined) return otherMethod([...methods.keys()], request, reply)
+    const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
+    const payload = payloadOf(request, path)
+    try {
+      const running = app.use(engine).start({ workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload })
+      if (!(running instanceof Promise)) return answer(app, hook, running, reply)
+      running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(busy(error)))
+    } catch (error) {
+      reply.fail(busy(error))
+    }
+  },
+})
+
+/** HEAD and OPTIONS start nothing unless the webhook asks for them: they come from link previews and browsers, unasked. */
+const otherMethod = (methods: readonly string[], request: RawRequest, reply: RawReply): void => {
+  const allow = [...new Set([...methods, 'OPTIONS'])].sort().join(', ')
+  if (request.method === 'OPTIONS') return reply.send(204, { allow }, null)
+  throw httpErrors.method_not_allowed({ detail: `${request.method} is not what this webhook listens to.`, headers: { allow } })
+}
+
+/** What is for us to mend, the caller is asked to try again soon. */
+const busy = (error: unknown): unknown =>
+  error instanceof Problem && error.declaration.status === 503 && error.details.headers?.['retry-after'] === undefined
+    ? new Problem(error.code, error.declaration, { ...error.details, headers: { ...error.details.headers, 'retry-after': '2' } })
+    : error
+
+const answer = (app: App, hook: Hook, running: Running, reply: RawReply): void => {
+  const fail = (error: unknown): void => reply.fail(busy(error))
+  if (hook.respond === 'immediate') {
+    running.accepted.then(() => accepted(hook.status ?? 202, running, reply)).catch(fail)
+    return
+  }
+  // What is not there in time goes on without the caller. Only one of the two can answer.
+  let waiting = true
+  const timer = setTimeout(() => {
+    waiting = false
+    running.accepted.then(() => accepted(202, running, reply)).catch(fail)
+  }, app.settings(settings).hook_wait_ms)
+  const inTime = (send: () => void): void => {
+    clearTimeout(timer)
+    if (waiting) send()
+  }
+  const done = hook.respond === 'last_node' ? lastNode(hook, running, reply, inTime) : respondNode(hook, running, reply, inTime)
+  done.catch((error: unknown) => inTime(() => fail(error)))
+}
+
+const accepted = (status: number, { execution_id }: Running, reply: RawReply): void =>
+  reply.send(status, { 'content-type': json, 'x-millrace-execution-id': execution_id }, `{"execution_id":"${execution_id}"}`)
+
+const lastNode = (hook: Hook, running: Running, reply: RawReply, inTime: (send: () => void) => void): Promise<void> =>
+  running.finished.then((finished) =>
+    inTime(() => {
+      if (finished.status !== 'succeeded') return failed(finished, running, reply)
+      const { execution_id } = running
+      reply.send(hook.status ?? 200, { 'content-type': json, 'x-millrace-execution-id': execution_id }, JSON.stringify(finished.output))
+    }),
+  )
+
+const respondNode = async (hook: Hook, running: Running, reply: RawReply, inTime: (send: () => void) => void): Promise<void> => {
+  const said = await running.replied
+  if (said !== null) return inTime(() => sendReply(said, running, reply))
+  const finished = await running.finished
+  inTime(() => {
+    if (finished.status !== 'succeeded') return failed(finished, running, reply)
+    reply.send(hook.status ?? 204, { 'x-millrace-execution-id': running.execution_id }, null)
+  })
+}
+
+const sendReply = (said: HttpReply, { execution_id }: Running, reply: RawReply): void => {
+  const { status, headers, body } = sentReply(said)
+  reply.send(status, { ...headers, 'x-millrace-execution-id': execution_id }, body)
+}
+
+/** The caller may be a stranger: it learns that the execution failed and which one, not why. */
+const failed = (finished: Finished, { execution_id }: Running, reply: RawReply): void =>
+  reply.fail(
+    errors.execution_failed({
+      detail: `The execution ended as ${finished.status}.`,
+      extra: { execution_id, execution_status: finished.status },
+      headers: { 'x-millrace-execution-id': execution_id },
+    }),
+  )

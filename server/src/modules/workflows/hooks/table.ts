@@ -1,0 +1,120 @@
+import type { App } from '../../../platform/context.ts'
+import { defineService } from '../../../platform/service.ts'
+import * as workspaces from '../../workspaces/workspaces.ts'
+import * as store from '../store.ts'
+
+/** What a call to a webhook starts, and how it is answered. */
+export interface Hook {
+  readonly workspace_id: string
+  readonly workflow_id: string
+  readonly version: number
+  readonly node_id: string
+  readonly respond: 'immediate' | 'last_node' | 'respond_node'
+  /** Of the reply; null for the usual one. */
+  readonly status: number | null
+}
+
+/** The webhooks of one workflow as of one revision of it; none while it is not active. */
+export interface LiveWorkflow {
+  readonly workflow_id: string
+  readonly workspace_id: string
+  readonly revision: number
+  readonly hooks: readonly (Hook & { readonly method: string; readonly path: string })[]
+}
+
+type Methods = ReadonlyMap<string, Hook>
+
+/** Every active webhook of the installation, in memory. */
+export interface HookTable {
+  /** By method, at `<slug>/<path>`; undefined when no active workflow listens there. */
+  readonly at: (address: string) => Methods | undefined
+  /** Takes over what a workflow has now. An older revision than the one that is known changes nothing. */
+  readonly apply: (live: LiveWorkflow, slug: string) => void
+  /** Reads some workflows again; all of them with null. */
+  readonly refresh: (app: App, workflow_ids: readonly string[] | null) => Promise<void>
+  /** The name of a workspace may have changed: reads what it holds again. */
+  readonly refreshWorkspace: (app: App, workspace_id: string) => Promise<void>
+}
+
+interface Known {
+  readonly live: LiveWorkflow
+  readonly addresses: readonly string[]
+  /** The round of reading that it was last seen in. */
+  readonly round: number
+}
+
+const why = 'webhook addresses are kept in memory, those of all workspaces'
+
+export const createHookTable = (): HookTable => {
+  const byAddress = new Map<string, Map<string, Hook>>()
+  const known = new Map<string, Known>()
+  let round = 0
+
+  const forget = (workflow_id: string): void => {
+    for (const address of known.get(workflow_id)?.addresses ?? []) {
+      const methods = byAddress.get(address)
+      for (const [method, hook] of methods ?? []) if (hook.workflow_id === workflow_id) methods?.delete(method)
+      if (methods?.size === 0) byAddress.delete(address)
+    }
+  }
+
+  const put = (live: LiveWorkflow, slug: string): void => {
+    forget(live.workflow_id)
+    const addresses = live.hooks.map(({ method, path, ...hook }) => {
+      const address = `${slug}/${path}`
+      const methods = byAddress.get(address) ?? new Map<string, Hook>()
+      byAddress.set(address, methods.set(method, hook))
+      return address
+    })
+    known.set(live.workflow_id, { live, addresses, round })
+  }
+
+  const apply: HookTable['apply'] = (live, slug) => {
+    const before = known.get(live.workflow_id)
+    if (before === undefined || before.live.revision <= live.revision) put(live, slug)
+  }
+
+  const refresh: HookTable['refresh'] = async (app, workflow_ids) => {
+    const started = workflow_ids === null ? ++round : round
+    const ctx = app.asSystem(why)
+    const lives = liveOf(await store.liveRows(ctx.db, workflow_ids))
+    const slugs = await workspaces.slugsOf(ctx, [...new Set(lives.map(({ workspace_id }) => workspace_id))])
+    for (const live of lives) apply(live, slugs.get(live.workspace_id) ?? '')
+    const found = new Set(lives.map(({ workflow_id }) => workflow_id))
+    // What a publish has put in meanwhile may be newer than what was read: it carries this round, and stays.
+    const gone = workflow_ids ?? [...known].filter(([, { round: seen }]) => seen < started).map(([id]) => id)
+    for (const id of gone) {
+      if (found.has(id)) continue
+      forget(id)
+      known.delete(id)
+    }
+  }
+
+  return {
+    at: (address) => byAddress.get(address),
+    apply,
+    refresh,
+    refreshWorkspace: async (app, workspace_id) => {
+      const ids = [...known.values()].filter(({ live }) => live.workspace_id === workspace_id).map(({ live }) => live.workflow_id)
+      if (ids.length > 0) await refresh(app, ids)
+    },
+  }
+}
+
+const liveOf = (rows: readonly store.LiveRow[]): readonly LiveWorkflow[] =>
+  [...Map.groupBy(rows, ({ id }) => id).values()].map((group) => {
+    const { id, workspace_id, revision } = group[0] as store.LiveRow
+    return { workflow_id: id, workspace_id, revision, hooks: group.flatMap(hookOf) }
+  })
+
+const hookOf = (row: store.LiveRow): LiveWorkflow['hooks'] => {
+  const { method, path, version, node_id, respond } = row
+  if (row.status !== 'active' || method === null || path === null || version === null || node_id === null || respond === null) return []
+  return [{ method, path, workspace_id: row.workspace_id, workflow_id: row.id, version, node_id, respond, status: row.reply_status }]
+}
+
+export const hookTable = defineService<HookTable>({
+  name: 'workflows.hook_table',
+  create: createHookTable,
+  start: (table, app) => table.refresh(app, null),
+})

@@ -1,0 +1,26 @@
+import { defineModule } from '../../platform/module.ts'
+import { followWebhooks } from './consumers.ts'
+import { errors } from './errors.ts'
+import * as events from './events.ts'
+import * as executionRoutes from './execution-routes.ts'
+import { callHook } from './hooks/route.ts'
+import { hookTable } from './hooks/table.ts'
+import * as routes from './routes.ts'
+import { settings } from './settings.ts'
+
+export default defineModule({
+  name: 'workflows',
+  needs: ['users', 'workspaces'],
+  settings,
+  errors,
+  permissions: {
+    'workflows:read': { doc: 'See workflows, their versions and their executions.', least: 'viewer' },
+    'workflows:write': { doc: 'Make, change, publish, pause and remove workflows.', least: 'member' },
+    'workflows:execute': { doc: 'Start workflows by hand and cancel executions.', least: 'member' },
+  },
+  events: Object.values(events),
+  services: [hookTable],
+  routes: [...Object.values(routes), ...Object.values(executionRoutes), callHook],
+  consumers: [followWebhooks],
+  migrations: new URL('./migrations/', import.meta.url),
+})

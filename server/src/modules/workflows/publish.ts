@@ -1,0 +1,124 @@
+import { compileVersion } from '../../engine/compile.ts'
+import { engine, nodeTypes } from '../../engine/engine.ts'
+import type { NodeType } from '../../engine/node.ts'
+import type { Definition } from '../../engine/graph/definition.ts'
+import type { Ctx } from '../../platform/context.ts'
+import { errors } from './errors.ts'
+import * as events from './events.ts'
+import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
+import * as store from './store.ts'
+import { triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
+import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
+
+const checkDefinition = (definition: Definition, types: ReadonlyMap<string, NodeType>): readonly Problem[] => {
+  try {
+    compileVersion(definition, types)
+    return []
+  } catch (error) {
+    return [{ path: '', severity: 'error', message: error instanceof Error ? error.message : String(error) }]
+  }
+}
+
+const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
+  const webhooks = webhooksOf(definition)
+  const taken = await store.webhooksOfOthers(ctx.db, workflow_id, [...new Set(webhooks.map(({ path }) => path))])
+  return [...checkDefinition(definition, ctx.use(nodeTypes)), ...webhookProblems(webhooks, taken)]
+}
+
+/** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`. */
+export const check = async (ctx: Ctx, id: string): Promise<{ problems: Problem[] }> => {
+  const row = await store.workflowById(ctx.db, id)
+  if (row === undefined) throw errors.not_found()
+  return { problems: [...(await problemsOf(ctx, id, row.definition))] }
+}
+
+const refuse = (problems: readonly Problem[]): void => {
+  const mistakes = problems.filter(({ severity }) => severity === 'error')
+  if (mistakes.length === 0) return
+  throw errors.not_publishable({
+    detail: `The draft has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}.`,
+    errors: mistakes.map(({ path, message }) => ({ path, message })),
+    extra: { problems: problems.map((problem) => ({ ...problem })) },
+  })
+}
+
+/**
+ * Makes the draft the next version and the workflow active. Errors: 404, 412, 409 `workflows.wrong_status` for an archived one,
+ * 422 `workflows.not_publishable` with every problem, 409 `workflows.webhook_path_taken` when another publish was faster.
+ */
+export const publish = (ctx: Ctx, id: string, input: { readonly note?: string | undefined }, revision: number | null): Promise<Version> =>
+  ctx.tx(async (tx) => {
+    const draft = await lock(tx, id, revision)
+    if (draft.status === 'archived') throw errors.wrong_status({ detail: 'An archived workflow is not published.' })
+    const { definition, workspace_id } = draft
+    refuse(await problemsOf(tx, id, definition))
+    const version: store.VersionRow = {
+      workflow_id: id,
+      version: (draft.version ?? 0) + 1,
+      definition,
+      triggers: triggersOf(definition),
+      note: input.note ?? null,
+      created_by: authorOf(tx),
+      created_at: nowOf(tx),
+    }
+    await store.insertVersion(tx.db, { ...version, workspace_id })
+    await tx.use(engine).deploy(tx, { workflow_id: id, version: version.version, definition })
+    await store.deleteWebhooks(tx.db, id)
+    const webhooks = webhooksOf(definition).map(({ index: _, ...webhook }) => ({
+      ...webhook,
+      workspace_id,
+      workflow_id: id,
+      version: version.version,
+    }))
+    if (!(await store.insertWebhooks(tx.db, webhooks))) throw errors.webhook_path_taken()
+    const row = await store.updateWorkflow(
+      tx.db,
+      id,
+      { status: 'active', version: version.version, triggers: version.triggers },
+      version.created_at,
+    )
+    tx.emit(events.published, { workflow_id: id, name: row.name, revision: row.revision, version: version.version })
+    followHooks(tx, row)
+    return shownVersion(tx, workspace_id, version)
+  })
+
+const shownVersion = async <T extends store.VersionSummaryRow>(ctx: Ctx, workspace_id: string, row: T) => {
+  const [triggers = []] = await shownTriggers(ctx, workspace_id, [row.triggers])
+  return { ...row, triggers }
+}
+
+/** Errors: 404 `workflows.not_found`. */
+export const listVersions = async (
+  ctx: Ctx,
+  id: string,
+  page: { readonly after: number | null; readonly limit: number; readonly descending: boolean },
+): Promise<readonly VersionSummary[]> => {
+  const [{ workspace_id }, rows] = await Promise.all([summary(ctx, id), store.listVersions(ctx.db, id, page)])
+  const triggers = await shownTriggers(
+    ctx,
+    workspace_id,
+    rows.map((row) => row.triggers),
+  )
+  return rows.map((row, index) => ({ ...row, triggers: triggers[index] ?? [] }))
+}
+
+export const countVersions = (ctx: Ctx, id: string): Promise<number> => store.countVersions(ctx.db, id)
+
+/** Errors: 404 `workflows.not_found`, 404 `workflows.version_not_found`. */
+export const version = async (ctx: Ctx, id: string, number: number): Promise<Version> => {
+  const [{ workspace_id }, row] = await Promise.all([summary(ctx, id), store.versionByNumber(ctx.db, id, number)])
+  if (row === undefined) throw errors.version_not_found()
+  return shownVersion(ctx, workspace_id, row)
+}
+
+/** Makes the draft what a version was. What is published stays as it is. Errors: 404, 412, 409 `workflows.wrong_status`. */
+export const restore = async (ctx: Ctx, id: string, number: number, revision: number | null): Promise<Revised<Workflow>> =>
+  ctx.tx(async (tx) => {
+    const before = await lock(tx, id, revision)
+    if (before.status === 'archived') throw errors.wrong_status({ detail: 'An archived workflow is not changed.' })
+    const row = await store.versionByNumber(tx.db, id, number)
+    if (row === undefined) throw errors.version_not_found()
+    const after = await store.updateWorkflow(tx.db, id, { definition: row.definition }, nowOf(tx))
+    tx.emit(events.updated, { workflow_id: id, name: after.name, revision: after.revision, fields: ['definition'] })
+    return get(tx, id)
+  })

@@ -1,0 +1,45 @@
+import { Type, type Static, type TSchema } from 'typebox'
+import { nodeTypes } from '../../engine/engine.ts'
+import { Definition } from '../../engine/graph/definition.ts'
+import type { NodeType } from '../../engine/node.ts'
+import type { App } from '../../platform/context.ts'
+import { httpService } from '../../platform/http/http-service.ts'
+
+export const JsonSchema = Type.Unsafe<TSchema>({ type: 'object', description: 'A JSON Schema (draft 2020-12).' })
+
+const NodeTypeView = Type.Object({
+  type: Type.String(),
+  kind: Type.Union([Type.Literal('trigger'), Type.Literal('pure'), Type.Literal('effect'), Type.Literal('merge')]),
+  title: Type.String(),
+  description: Type.String(),
+  icon: Type.String(),
+  ports: Type.Union([Type.Array(Type.String()), Type.Null()], { description: 'Besides `error`. Null where they depend on the config.' }),
+  config: JsonSchema,
+  output: JsonSchema,
+})
+
+export const NodeTypes = Type.Object({ items: Type.Array(NodeTypeView) })
+
+const viewOf = ({ type, kind, title, description, icon, ports, config, output }: NodeType): Static<typeof NodeTypeView> => ({
+  type,
+  kind,
+  title,
+  description,
+  icon,
+  ports: ports === undefined ? ['out'] : typeof ports === 'function' ? null : [...ports],
+  config,
+  output,
+})
+
+/** Every node type that a definition may use, by name. */
+export const nodeTypesOf = (app: App): Static<typeof NodeTypes> => ({
+  items: [...app.use(nodeTypes).values()].map(viewOf).toSorted((a, b) => (a.type < b.type ? -1 : 1)),
+})
+
+/** The published schema of a definition. What a node's config holds depends on its type: see `nodeTypesOf`. */
+export const definitionSchema = (app: App): TSchema => ({
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: `${app.use(httpService).url()}/api/v1/workflows/definition.schema.json`,
+  title: 'Workflow definition',
+  ...Definition,
+})

@@ -1,0 +1,239 @@
+import { sql } from 'kysely'
+import type { Definition } from '../../engine/graph/definition.ts'
+import type { ReadDb, TxDb } from '../../platform/database/open.ts'
+import type { Status } from './schema.ts'
+
+/** A trigger as it is stored: a webhook's URL depends on where the installation is reached, its path does not. */
+export interface StoredTrigger {
+  readonly node_id: string
+  readonly type: string
+  readonly path?: string
+}
+
+export interface SummaryRow {
+  readonly id: string
+  readonly workspace_id: string
+  readonly name: string
+  readonly description: string
+  readonly status: Status
+  readonly version: number | null
+  readonly triggers: readonly StoredTrigger[]
+  readonly tags: string[]
+  readonly created_by: string | null
+  readonly revision: number
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WorkflowRow extends SummaryRow {
+  readonly definition: Definition
+}
+
+const summary = [
+  'id',
+  'workspace_id',
+  'name',
+  'description',
+  'status',
+  'version',
+  'triggers',
+  'tags',
+  'created_by',
+  'revision',
+  'created_at',
+  'updated_at',
+] as const
+const columns = [...summary, 'definition'] as const
+
+export const insertWorkflow = async (
+  db: TxDb,
+  row: Omit<WorkflowRow, 'status' | 'version' | 'revision' | 'updated_at'>,
+): Promise<WorkflowRow> =>
+  (await db
+    .insertInto('workflows')
+    .values({ ...row, updated_at: row.created_at })
+    .returning(columns)
+    .executeTakeFirstOrThrow()) as unknown as WorkflowRow
+
+export const workflowById = async (db: ReadDb, id: string): Promise<WorkflowRow | undefined> =>
+  (await db.selectFrom('workflows').select(columns).where('id', '=', id).executeTakeFirst()) as unknown as WorkflowRow | undefined
+
+/** Without its draft, which may be large. */
+export const summaryById = async (db: ReadDb, id: string): Promise<SummaryRow | undefined> =>
+  (await db.selectFrom('workflows').select(summary).where('id', '=', id).executeTakeFirst()) as unknown as SummaryRow | undefined
+
+/** Keeps others from changing the workflow until the transaction ends. */
+export const lockWorkflow = async (db: TxDb, id: string): Promise<WorkflowRow | undefined> =>
+  (await db.selectFrom('workflows').select(columns).where('id', '=', id).forUpdate().executeTakeFirst()) as unknown as WorkflowRow | undefined
+
+export interface WorkflowFilter {
+  readonly status?: Status | undefined
+  readonly tag?: string | undefined
+  /** Found anywhere in the name or the description, whatever its case. */
+  readonly search?: string | undefined
+}
+
+const filtered = (db: ReadDb, filter: WorkflowFilter) => {
+  const pattern = `%${(filter.search ?? '').replaceAll(/[\\%_]/g, '\\$&')}%`
+  return db
+    .selectFrom('workflows')
+    .$if(filter.status !== undefined, (query) => query.where('status', '=', filter.status as Status))
+    .$if(filter.tag !== undefined, (query) => query.where(sql<boolean>`tags @> array[${filter.tag}]::text[]`))
+    .$if(filter.search !== undefined, (query) => query.where((of) => of.or([of('name', 'ilike', pattern), of('description', 'ilike', pattern)])))
+}
+
+export const listWorkflows = async (
+  db: ReadDb,
+  filter: WorkflowFilter,
+  page: { readonly after: string | null; readonly limit: number; readonly descending: boolean },
+): Promise<readonly SummaryRow[]> =>
+  (await filtered(db, filter)
+    .$if(page.after !== null, (query) => query.where('id', page.descending ? '<' : '>', page.after as string))
+    .select(summary)
+    .orderBy('id', page.descending ? 'desc' : 'asc')
+    .limit(page.limit)
+    .execute()) as unknown as readonly SummaryRow[]
+
+export const countWorkflows = async (db: ReadDb, filter: WorkflowFilter): Promise<number> => {
+  const row = await filtered(db, filter)
+    .select((of) => of.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  return Number(row.total)
+}
+
+export type WorkflowUpdate = Partial<Pick<WorkflowRow, 'name' | 'description' | 'status' | 'version' | 'definition' | 'triggers' | 'tags'>>
+
+/** The row must be locked. Raises its revision. */
+export const updateWorkflow = async (db: TxDb, id: string, change: WorkflowUpdate, at: string): Promise<WorkflowRow> =>
+  (await db
+    .updateTable('workflows')
+    .set((of) => ({ ...change, revision: of('revision', '+', 1), updated_at: at }))
+    .where('id', '=', id)
+    .returning(columns)
+    .executeTakeFirstOrThrow()) as unknown as WorkflowRow
+
+export const deleteWorkflow = async (db: TxDb, id: string): Promise<void> => {
+  await db.deleteFrom('workflows').where('id', '=', id).execute()
+}
+
+export interface VersionSummaryRow {
+  readonly workflow_id: string
+  readonly version: number
+  readonly note: string | null
+  readonly created_by: string | null
+  readonly created_at: string
+  readonly triggers: readonly StoredTrigger[]
+}
+
+export interface VersionRow extends VersionSummaryRow {
+  readonly definition: Definition
+}
+
+const versionSummary = ['workflow_id', 'version', 'note', 'created_by', 'created_at', 'triggers'] as const
+
+export const insertVersion = async (db: TxDb, row: VersionRow & { readonly workspace_id: string }): Promise<void> => {
+  await db.insertInto('workflow_versions').values(row).execute()
+}
+
+export const versionByNumber = async (db: ReadDb, workflow_id: string, version: number): Promise<VersionRow | undefined> =>
+  (await db
+    .selectFrom('workflow_versions')
+    .select([...versionSummary, 'definition'])
+    .where('workflow_id', '=', workflow_id)
+    .where('version', '=', version)
+    .executeTakeFirst()) as unknown as VersionRow | undefined
+
+export const listVersions = async (
+  db: ReadDb,
+  workflow_id: string,
+  page: { readonly after: number | null; readonly limit: number; readonly descending: boolean },
+): Promise<readonly VersionSummaryRow[]> =>
+  (await db
+    .selectFrom('workflow_versions')
+    .select(versionSummary)
+    .where('workflow_id', '=', workflow_id)
+    .$if(page.after !== null, (query) => query.where('version', page.descending ? '<' : '>', page.after as number))
+    .orderBy('version', page.descending ? 'desc' : 'asc')
+    .limit(page.limit)
+    .execute()) as unknown as readonly VersionSummaryRow[]
+
+export const countVersions = async (db: ReadDb, workflow_id: string): Promise<number> => {
+  const row = await db
+    .selectFrom('workflow_versions')
+    .where('workflow_id', '=', workflow_id)
+    .select((of) => of.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  return Number(row.total)
+}
+
+export interface WebhookRow {
+  readonly workspace_id: string
+  readonly method: string
+  readonly path: string
+  readonly workflow_id: string
+  readonly version: number
+  readonly node_id: string
+  readonly respond: 'immediate' | 'last_node' | 'respond_node'
+  readonly status: number | null
+}
+
+/** Which of these addresses other workflows of the caller's workspace hold. */
+export const webhooksOfOthers = async (
+  db: ReadDb,
+  workflow_id: string,
+  paths: readonly string[],
+): Promise<readonly Pick<WebhookRow, 'method' | 'path'>[]> =>
+  paths.length === 0
+    ? []
+    : ((await db
+        .selectFrom('workflow_webhooks')
+        .select(['method', 'path'])
+        .where('workflow_id', '!=', workflow_id)
+        .where('path', 'in', paths)
+        .execute()) as unknown as readonly Pick<WebhookRow, 'method' | 'path'>[])
+
+export const deleteWebhooks = async (db: TxDb, workflow_id: string): Promise<void> => {
+  await db.deleteFrom('workflow_webhooks').where('workflow_id', '=', workflow_id).execute()
+}
+
+/**
+ * False when somebody else holds one of the addresses; a publish that is under way at the same moment is waited for. They go in
+ * in one order, so that two publishes that share several addresses cannot wait for each other.
+ */
+export const insertWebhooks = async (db: TxDb, rows: readonly WebhookRow[]): Promise<boolean> => {
+  const sorted = rows.toSorted((a, b) => (`${a.method} ${a.path}` < `${b.method} ${b.path}` ? -1 : 1))
+  if (sorted.length === 0) return true
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('workflow_webhooks')
+    .values(sorted)
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === BigInt(sorted.length)
+}
+
+/** A workflow and one of its webhook addresses; all null but the workflow's own when it holds none. */
+export interface LiveRow {
+  readonly id: string
+  readonly workspace_id: string
+  readonly status: Status
+  readonly revision: number
+  readonly method: string | null
+  readonly path: string | null
+  readonly version: number | null
+  readonly node_id: string | null
+  readonly respond: WebhookRow['respond'] | null
+  readonly reply_status: number | null
+}
+
+/**
+ * The webhook addresses of the given workflows, or of all that are active (null); across workspaces, in the system's scope.
+ * One statement, so that a workflow's revision and its addresses belong together.
+ */
+export const liveRows = async (db: ReadDb, ids: readonly string[] | null): Promise<readonly LiveRow[]> =>
+  (await db
+    .selectFrom('workflows as w')
+    .leftJoin('workflow_webhooks as h', 'h.workflow_id', 'w.id')
+    .select(['w.id', 'w.workspace_id', 'w.status', 'w.revision', 'h.method', 'h.path', 'h.version', 'h.node_id', 'h.respond', 'h.status as reply_status'])
+    .$if(ids !== null, (query) => query.where('w.id', 'in', ids as readonly string[]))
+    .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))
+    .execute()) as unknown as readonly LiveRow[]

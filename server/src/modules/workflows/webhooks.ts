@@ -1,0 +1,69 @@
+import type { Definition, DefinitionNode } from '../../engine/graph/definition.ts'
+import { methodsOf, type WebhookConfig, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
+import type { Problem } from './schema.ts'
+import type { StoredTrigger, WebhookRow } from './store.ts'
+
+/** A webhook as a definition declares it: one entry per method. */
+export interface DeclaredWebhook {
+  /** Of the node in the definition. */
+  readonly index: number
+  readonly node_id: string
+  readonly method: string
+  readonly path: string
+  readonly respond: WebhookRow['respond']
+  readonly status: number | null
+}
+
+const isTrigger = (node: DefinitionNode): boolean => node.type.startsWith('trigger.') && node.disabled !== true
+
+/** A draft may hold anything; what the check would refuse listens nowhere. */
+const pathOf = (node: DefinitionNode): string | null => {
+  const path = node.config?.['path']
+  return node.type === webhookTrigger.type && typeof path === 'string' ? path : null
+}
+
+const responds = ['immediate', 'last_node', 'respond_node'] as const
+
+/** The webhooks of a definition. */
+export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =>
+  definition.nodes.flatMap((node, index) => {
+    const path = pathOf(node)
+    if (path === null || !isTrigger(node)) return []
+    const config = node.config as unknown as WebhookConfig
+    const respond = responds.find((mode) => mode === config.respond) ?? 'immediate'
+    const methods = methodsOf(config)
+    const status = typeof config.status === 'number' ? config.status : null
+    return (Array.isArray(methods) ? methods : []).map((method) => ({ index, node_id: node.id, method: String(method), path, respond, status }))
+  })
+
+/** The triggers of a definition as they are stored beside it. */
+export const triggersOf = (definition: Definition): readonly StoredTrigger[] =>
+  definition.nodes.filter(isTrigger).map((node) => {
+    const path = pathOf(node)
+    return path === null ? { node_id: node.id, type: node.type } : { node_id: node.id, type: node.type, path }
+  })
+
+const problemAt = (webhook: DeclaredWebhook, message: string): Problem => ({
+  node_id: webhook.node_id,
+  path: `nodes.${webhook.index}.config.path`,
+  severity: 'error',
+  message,
+})
+
+/** Mistakes that show only beside other webhooks: of the same definition, and those that other workflows hold (`taken`). */
+export const webhookProblems = (
+  webhooks: readonly DeclaredWebhook[],
+  taken: readonly { readonly method: string; readonly path: string }[],
+): readonly Problem[] => {
+  const addressOf = ({ method, path }: { readonly method: string; readonly path: string }): string => `${method} /${path}`
+  const others = new Set(taken.map(addressOf))
+  const own = new Map<string, DeclaredWebhook>()
+  return webhooks.flatMap((webhook) => {
+    const address = addressOf(webhook)
+    const first = own.get(address)
+    own.set(address, first ?? webhook)
+    if (first !== undefined) return [problemAt(webhook, `${address} is listened to by the node "${first.node_id}" already`)]
+    if (others.has(address)) return [problemAt(webhook, `${address} is taken by another workflow of the workspace`)]
+    return []
+  })
+}
