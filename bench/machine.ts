@@ -95,3 +95,14 @@ const fromPs = (): readonly Running[] =>
       const cpu_s = time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
       return { pid: Number(pid), parent: Number(parent), memory_mib: Number(memory) / 1024, cpu_s }
     })
+
+/** Runs `work` and says what the process and those below it spent meanwhile, seconds of CPU. Other programs on the machine do not change these much. */
+export const spending = async <T>(pid: number, work: () => Promise<T>): Promise<{ readonly result: T; readonly own_s: number; readonly children_s: number }> => {
+  const before = processUse(pid)
+  const result = await work()
+  const after = processUse(pid)
+  return { result, own_s: after.cpu_s - before.cpu_s, children_s: after.children_cpu_s - before.children_cpu_s }
+}
+
+/** Microseconds of CPU for each of `count`. */
+export const eachUs = (seconds: number, count: number): number => Math.round((seconds * 1e6) / Math.max(1, count))

@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { idSource } from '../../server/src/lib/id.ts'
 import { histogram } from '../load/histogram.ts'
+import { eachUs, spending } from '../machine.ts'
 import { createRecords, groupCommit } from './group-commit.ts'
 import type { DatabaseAddress } from './serve.ts'
 
@@ -10,9 +11,12 @@ const records_each = 4
 export interface BareJournal {
   readonly executions_per_s: number
   readonly commit_p50_ms: number
+  /** CPU for each execution. */
+  readonly journal_us: number
+  readonly database_us: number
 }
 
-/** `at_once` executions by turns, each of which waits for one record to be durable before it writes the next. No engine. */
+/** On the PostgreSQL that is below this process: `at_once` executions by turns, each of which waits for one record to be durable before it writes the next. No engine. */
 export const runBareJournal = async (database: DatabaseAddress, at_once: number, seconds: number): Promise<BareJournal> => {
   const sql = postgres({ ...database, max: 2, onnotice: () => {} })
   await createRecords(sql)
@@ -21,6 +25,7 @@ export const runBareJournal = async (database: DatabaseAddress, at_once: number,
   const latency = histogram()
   const end = performance.now() + seconds * 1000
   let executions = 0
+  let all = 0
   const execute = async (): Promise<void> => {
     while (performance.now() < end) {
       const id = newId()
@@ -29,10 +34,16 @@ export const runBareJournal = async (database: DatabaseAddress, at_once: number,
         await commit({ id, seq, body: JSON.stringify({ at: Date.now(), steps: [{ node_id: `step_${seq}`, output: { n: seq } }] }) })
         latency.record((performance.now() - since) * 1000)
       }
+      all += 1
       if (performance.now() < end) executions += 1
     }
   }
-  await Promise.all(Array.from({ length: at_once }, execute))
+  const { own_s, children_s } = await spending(process.pid, () => Promise.all(Array.from({ length: at_once }, execute)))
   await sql.end()
-  return { executions_per_s: Math.round(executions / seconds), commit_p50_ms: latency.quantile_us(0.5) / 1000 }
+  return {
+    executions_per_s: Math.round(executions / seconds),
+    commit_p50_ms: latency.quantile_us(0.5) / 1000,
+    journal_us: eachUs(own_s, all),
+    database_us: eachUs(children_s, all),
+  }
 }
