@@ -95,7 +95,14 @@ export const testApp = async (options: TestAppOptions = {}): Promise<TestApp> =>
 }
 
 /** `loopback`: so that a test can come from another address than the one before it, and meet no rate limit that is not its subject. */
-const testEnv = { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent', TRUST_PROXY: 'loopback' }
+const testEnv = {
+  PORT: '0',
+  HOST: '127.0.0.1',
+  LOG_LEVEL: 'silent',
+  TRUST_PROXY: 'loopback',
+  // The same for all, so that two servers can share a database.
+  MILLRACE_SECRET_KEY: Buffer.alloc(32, 'test').toString('base64'),
+}
 
 const callers = (url: string): Pick<TestApp, 'call' | 'as'> => ({
   call: send(url, {}),
