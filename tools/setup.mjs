@@ -245,7 +245,12 @@ const run = ([name, ...args]) => {
   const bin = path.join(modules, '.bin')
   const node = usableNode()
   // The folder of the chosen Node too: where the running one stands in for the bundled one, it is not in .bin.
-  const env = { ...process.env, PATH: [bin, path.dirname(node), process.env.PATH ?? ''].join(path.delimiter) }
+  const env = {
+    // Halves the time that loading the code takes, from the second start on.
+    NODE_COMPILE_CACHE: path.join(modules, '.cache', 'node'),
+    ...process.env,
+    PATH: [bin, path.dirname(node), process.env.PATH ?? ''].join(path.delimiter),
+  }
   const program = name === 'node' ? node : path.join(bin, windows ? `${name}.cmd` : name)
   if (!fs.existsSync(program)) throw new SetupError(`There is no command ${name} in ${bin}.`)
   process.chdir(root)

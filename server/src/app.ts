@@ -5,6 +5,7 @@ import { checkModules } from './platform/check-modules.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
 import type { App } from './platform/context.ts'
 import { type DataDirectory, openDataDirectory } from './platform/database/data-directory.ts'
+import { connectionError, connectionOf } from './platform/database/database-url.ts'
 import { startEmbeddedPostgres } from './platform/database/embedded.ts'
 import type { ConnectionOptions } from './platform/database/link.ts'
 import { type DatabaseHandle, openDatabase } from './platform/database/open.ts'
@@ -109,11 +110,18 @@ const layGrounds = ({ options, modules, config, log }: GroundsInput) => {
 
   const connect = async (directory: DataDirectory): Promise<ConnectionOptions> => {
     if (options.connection) return options.connection
-    if (database_url !== null) return { url: database_url }
+    if (database_url !== null) return connectionOf(database_url)
     const { onFatal } = options
     const embedded = await startEmbeddedPostgres({ directory, log, signal: giving_up.signal, ...(onFatal ? { onFatal } : {}) })
     owned.defer(embedded.stop)
     return { host: embedded.host, port: embedded.port, user: embedded.user, database: embedded.database }
+  }
+  const migrate = async (database: DatabaseHandle): Promise<number> => {
+    try {
+      return await database.migrate(modules.flatMap(({ name, migrations }) => (migrations ? [{ name, migrations }] : [])))
+    } catch (error) {
+      throw database_url === null ? error : connectionError(error, database_url)
+    }
   }
   const open = once(async (): Promise<Grounds> => {
     const directory = await openDataDirectory(data_dir)
@@ -121,7 +129,7 @@ const layGrounds = ({ options, modules, config, log }: GroundsInput) => {
     const database = await openDatabase({ connection: await connect(directory), log })
     owned.defer(database.close)
     giving_up.signal.throwIfAborted()
-    const migrated = await database.migrate(modules.flatMap(({ name, migrations }) => (migrations ? [{ name, migrations }] : [])))
+    const migrated = await migrate(database)
     giving_up.signal.throwIfAborted()
     return { directory, database, migrated }
   })

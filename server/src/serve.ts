@@ -23,17 +23,13 @@ export const serve = async (): Promise<number> => {
     onFatal: () => end.resolve({ code: 1, drain: false }),
   })
   listenForTheEnd(composition, end.resolve)
-  const started = composition.start().then(
-    (app) => announce(app, pretty),
-    (error: unknown) => {
-      // Told to stop while it starts: that it did not start is what was asked for.
-      end.resolve({ code: 1, drain: false, error })
-    },
+  composition.start().then(
+    (app) => announce(app, pretty).catch((error: unknown) => composition.log.error({ err: error }, 'announcing failed')),
+    (error: unknown) => end.resolve({ code: 1, drain: false, error }),
   )
   const { code, drain, error } = await end.promise
   if (drain) await drainInTime(composition)
   await Promise.race([composition.stop(), delay(drain ? drain_limit_ms : 2_000, undefined, { ref: false })])
-  await Promise.race([started, delay(0)])
   if (error instanceof StartError) throw error
   if (error !== undefined) composition.log.fatal({ err: error }, 'the server could not start')
   return code

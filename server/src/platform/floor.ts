@@ -1,5 +1,7 @@
 import { errors as databaseErrors } from './database/errors.ts'
-import { platformErrors } from './http/server.ts'
+import { weeklyPartitions } from './events/partitions.ts'
+import { eventRunner, eventStart } from './events/runner.ts'
+import { httpErrors, internalErrors } from './http/errors.ts'
 import { httpService } from './http/http-service.ts'
 import { httpSettings } from './http/settings.ts'
 import { defineModule, type Module } from './module.ts'
@@ -16,7 +18,7 @@ export const platformBelow: readonly Module[] = [
     name: 'platform',
     settings,
     errors: databaseErrors,
-    services: [secrets],
+    services: [eventStart, secrets, weeklyPartitions],
     migrations: new URL('./migrations/', import.meta.url),
   }),
   defineModule({ name: 'outbound', settings: outboundSettings, errors: outboundErrors, services: [outbound] }),
@@ -27,5 +29,6 @@ export const platformBelow: readonly Module[] = [
  * everything serves, and when it stops the readiness goes first, then HTTP, then what works in the background.
  */
 export const platformAbove: readonly Module[] = [
-  defineModule({ name: 'http', settings: httpSettings, errors: platformErrors, services: [httpService, readiness] }),
+  defineModule({ name: 'events', services: [eventRunner] }),
+  defineModule({ name: 'http', settings: httpSettings, errors: [httpErrors, internalErrors], services: [httpService, readiness] }),
 ]
