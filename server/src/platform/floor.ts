@@ -1,6 +1,7 @@
 import { errors as databaseErrors } from './database/errors.ts'
 import { weeklyPartitions } from './events/partitions.ts'
 import { eventRunner, eventStart } from './events/runner.ts'
+import { eventRunner, eventStart } from './events/runner.ts'
 import { httpErrors, internalErrors } from './http/errors.ts'
 import { httpService } from './http/http-service.ts'
 import { httpSettings } from './http/settings.ts'
@@ -26,9 +27,11 @@ export const platformBelow: readonly Module[] = [
 
 /**
  * And above all of them: what opens the doors. Services start in order and drain in reverse, so the server is ready once
- * everything serves, and when it stops the readiness goes first, then HTTP, then what works in the background.
+ * everything serves, and when it stops the readiness goes first, then HTTP, then the consumers of events, then what works in
+ * the background.
  */
 export const platformAbove: readonly Module[] = [
+  defineModule({ name: 'events', services: [eventRunner] }),
   defineModule({ name: 'events', services: [eventRunner] }),
   defineModule({ name: 'http', settings: httpSettings, errors: [httpErrors, internalErrors], services: [httpService, readiness] }),
 ]

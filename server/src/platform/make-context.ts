@@ -1,5 +1,5 @@
 import type { Actor, App, ContextInput, Ctx, TxCtx } from './context.ts'
-import type { ReadDb } from './database/open.ts'
+import type { ReadDb, TxDb } from './database/open.ts'
 import type { Scope } from './database/scope.ts'
 import type { OpenTransaction, Work } from './database/transaction.ts'
 import { type NewEvent, recordEvents } from './events/record-events.ts'
@@ -98,7 +98,7 @@ const runWork = async <T>(app: App, ctx: Ctx, open: OpenTransaction, work: (tx: 
     get signal() {
       return ctx.signal
     },
-    db: open.db,
+    db: open.db as TxDb,
     tx: async (inner) => {
       whileOpen()
       return inner(tx)

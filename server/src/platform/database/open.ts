@@ -19,8 +19,8 @@ import type { Database } from './types.ts'
 export type ReadDb = Pick<ReadonlyKysely<Database>, 'selectFrom' | 'selectNoFrom' | 'with' | 'withRecursive' | 'fn' | 'case' | 'dynamic'> &
   Pick<Kysely<Database>, 'getExecutor'>
 
-/** What can be done inside one: everything. */
-export type TxDb = Kysely<Database>
+/** What can be done inside one: everything. What takes a `ReadDb` takes this as well. */
+export type TxDb = Kysely<Database> & ReadDb
 
 export interface DatabaseOptions {
   readonly connection: ConnectionOptions

@@ -1,4 +1,219 @@
 // Generated from the migrated database by `npm run generate`. Do not edit.
+import type { ColumnType, Generated } from 'kysely'
+import type { Json } from '../../lib/json.ts'
 
-// oxlint-disable-next-line typescript/no-empty-object-type
-export interface Database {}
+type JsonInput = object | string | number | boolean
+
+export interface EngineVersionsTable {
+  workflow_id: string
+  version: number
+  workspace_id: string
+  definition: ColumnType<Json, JsonInput, JsonInput>
+  created_at: Generated<string>
+}
+
+export interface EngineWorkersTable {
+  id: string
+  epoch: number
+  state: 'alive' | 'stopped' | 'dead'
+  started_at: Generated<string>
+  heartbeat_at: Generated<string>
+}
+
+export interface EventCursorsTable {
+  consumer: string
+  snapshot: string
+  floor: string
+  target: string | null
+  seq: Generated<number>
+  revision: Generated<number>
+  updated_at: Generated<string>
+}
+
+export interface EventsTable {
+  id: Generated<string>
+  seq: Generated<number>
+  tx_id: Generated<string>
+  workspace_id: string | null
+  name: string
+  actor_type: string
+  actor_id: string | null
+  data: ColumnType<Json, JsonInput, JsonInput>
+  created_at: string
+}
+
+export interface ExecutionRecordsTable {
+  execution_id: string
+  seq: number
+  workspace_id: string
+  body: ColumnType<Json, JsonInput, JsonInput>
+}
+
+export interface ExecutionsTable {
+  id: string
+  workspace_id: string
+  workflow_id: string
+  version: number
+  mode: 'live' | 'test'
+  status: 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
+  trigger_type: string
+  trigger_node_id: string
+  worker_id: string | null
+  recoveries: Generated<number>
+  cancel_requested: Generated<boolean>
+  error: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  started_at: string
+  finished_at: string | null
+}
+
+export interface IdempotentRepliesTable {
+  scope: string
+  user_id: string | null
+  fingerprint: string
+  reply: string | null
+  claim: string | null
+  claimed_until: string | null
+  created_at: string
+}
+
+export interface RefreshTokensTable {
+  token_hash: string
+  session_id: string
+  parent_hash: string | null
+  created_at: string
+  expires_at: string
+  used_at: string | null
+}
+
+export interface SecretKeysTable {
+  id: string
+  wrapped: string
+  created_at: Generated<string>
+}
+
+export interface SecretsTable {
+  name: string
+  sealed: string
+  created_at: Generated<string>
+  updated_at: Generated<string>
+}
+
+export interface SessionsTable {
+  id: string
+  user_id: string
+  workspace_id: string
+  remember_me: boolean
+  user_agent: string | null
+  address: string | null
+  created_at: string
+  last_seen_at: string
+  idle_expires_at: string
+  expires_at: string
+  revoked_at: string | null
+  revoked_reason: 'logout' | 'logout_all' | 'removed' | 'refresh_reused' | 'deactivated' | 'too_many' | null
+}
+
+export interface SetupTokensTable {
+  token_hash: string
+  created_at: string
+  expires_at: string
+}
+
+export interface UserPasswordsTable {
+  user_id: string
+  hash: string
+  updated_at: string
+}
+
+export interface UsersTable {
+  id: string
+  email: string
+  username: string
+  name: string | null
+  avatar_url: string | null
+  role: Generated<'admin' | 'user'>
+  plan: 'free' | 'basic' | 'premium' | 'enterprise'
+  is_active: Generated<boolean>
+  email_verified: Generated<boolean>
+  settings: ColumnType<Json, JsonInput | undefined, JsonInput>
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
+export interface WorkflowVersionsTable {
+  workflow_id: string
+  version: number
+  workspace_id: string
+  definition: ColumnType<Json, JsonInput, JsonInput>
+  triggers: ColumnType<Json, JsonInput, JsonInput>
+  note: string | null
+  created_by: string | null
+  created_at: string
+}
+
+export interface WorkflowWebhooksTable {
+  workspace_id: string
+  method: string
+  path: string
+  workflow_id: string
+  version: number
+  node_id: string
+  respond: 'immediate' | 'last_node' | 'respond_node'
+  status: number | null
+}
+
+export interface WorkflowsTable {
+  id: string
+  workspace_id: string
+  name: string
+  description: Generated<string>
+  status: Generated<'draft' | 'active' | 'paused' | 'archived'>
+  version: number | null
+  definition: ColumnType<Json, JsonInput, JsonInput>
+  triggers: ColumnType<Json, JsonInput, JsonInput>
+  tags: Generated<string[]>
+  created_by: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
+export interface WorkspaceMembersTable {
+  workspace_id: string
+  user_id: string
+  role: 'owner' | 'admin' | 'member' | 'viewer'
+  created_at: string
+}
+
+export interface WorkspacesTable {
+  id: string
+  name: string
+  slug: string
+  personal_of: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
+export interface Database {
+  engine_versions: EngineVersionsTable
+  engine_workers: EngineWorkersTable
+  event_cursors: EventCursorsTable
+  events: EventsTable
+  execution_records: ExecutionRecordsTable
+  executions: ExecutionsTable
+  idempotent_replies: IdempotentRepliesTable
+  refresh_tokens: RefreshTokensTable
+  secret_keys: SecretKeysTable
+  secrets: SecretsTable
+  sessions: SessionsTable
+  setup_tokens: SetupTokensTable
+  user_passwords: UserPasswordsTable
+  users: UsersTable
+  workflow_versions: WorkflowVersionsTable
+  workflow_webhooks: WorkflowWebhooksTable
+  workflows: WorkflowsTable
+  workspace_members: WorkspaceMembersTable
+  workspaces: WorkspacesTable
+}
