@@ -1,6 +1,5 @@
-import { compileVersion } from '../../engine/compile.ts'
+import { check as checkDefinition } from '../../engine/check.ts'
 import { engine, nodeTypes } from '../../engine/engine.ts'
-import type { NodeType } from '../../engine/node.ts'
 import type { Definition } from '../../engine/graph/definition.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { errors } from './errors.ts'
@@ -10,19 +9,10 @@ import * as store from './store.ts'
 import { triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
 
-const checkDefinition = (definition: Definition, types: ReadonlyMap<string, NodeType>): readonly Problem[] => {
-  try {
-    compileVersion(definition, types)
-    return []
-  } catch (error) {
-    return [{ path: '', severity: 'error', message: error instanceof Error ? error.message : String(error) }]
-  }
-}
-
 const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
   const webhooks = webhooksOf(definition)
   const taken = await store.webhooksOfOthers(ctx.db, workflow_id, [...new Set(webhooks.map(({ path }) => path))])
-  return [...checkDefinition(definition, ctx.use(nodeTypes)), ...webhookProblems(webhooks, taken)]
+  return [...checkDefinition(definition, { nodeTypes: ctx.use(nodeTypes) }).problems, ...webhookProblems(webhooks, taken)]
 }
 
 /** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`. */

@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { nodeTypes } from '../../engine/engine.ts'
-import { Definition } from '../../engine/graph/definition.ts'
+import { definitionSchema as schemaOfDefinition } from '../../engine/definition-schema.ts'
 import type { NodeType } from '../../engine/node.ts'
 import type { App } from '../../platform/context.ts'
 import { httpService } from '../../platform/http/http-service.ts'
@@ -36,10 +36,8 @@ export const nodeTypesOf = (app: App): Static<typeof NodeTypes> => ({
   items: [...app.use(nodeTypes).values()].map(viewOf).toSorted((a, b) => (a.type < b.type ? -1 : 1)),
 })
 
-/** The published schema of a definition. What a node's config holds depends on its type: see `nodeTypesOf`. */
+/** The published schema of a definition, with the config of each node type. */
 export const definitionSchema = (app: App): TSchema => ({
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: `${app.use(httpService).url()}/api/v1/workflows/definition.schema.json`,
-  title: 'Workflow definition',
-  ...Definition,
+  ...schemaOfDefinition(app.use(nodeTypes)),
 })

@@ -125,7 +125,7 @@ export const Problems = Type.Object({
   problems: Type.Array(
     Type.Object({
       node_id: Type.Optional(Type.String()),
-      path: Type.String({ description: 'Dotted from the definition: `nodes.2.config.url`.' }),
+      path: Type.String({ description: 'JSON Pointer into the definition: `/nodes/2/config/url`.' }),
       severity: Type.Union([Type.Literal('error'), Type.Literal('warning')]),
       message: Type.String(),
     }),

@@ -45,7 +45,7 @@ export const triggersOf = (definition: Definition): readonly StoredTrigger[] =>
 
 const problemAt = (webhook: DeclaredWebhook, message: string): Problem => ({
   node_id: webhook.node_id,
-  path: `nodes.${webhook.index}.config.path`,
+  path: `/nodes/${webhook.index}/config/path`,
   severity: 'error',
   message,
 })

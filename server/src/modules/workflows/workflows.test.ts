@@ -213,7 +213,7 @@ test('of publishes that want the same webhook at once, one wins and the others c
 test('a webhook path that is taken is a problem of the draft, also while its holder is paused, and none in another workspace', async () => {
   const holder = await publish(anna, webhookDefinition('taken'))
   const { id } = await create(anna, webhookDefinition('taken', { methods: ['POST', 'PUT'] }))
-  const problem = { node_id: 'hook', path: 'nodes.0.config.path', severity: 'error', message: 'POST /taken is taken by another workflow of the workspace' }
+  const problem = { node_id: 'hook', path: '/nodes/0/config/path', severity: 'error', message: 'POST /taken is taken by another workflow of the workspace' }
   expect((await anna.call('POST', at(id, '/check'))).body).toEqual({ problems: [problem] })
   await anna.call('POST', at(holder, '/pause'))
   await scenario(mill, {
@@ -233,10 +233,36 @@ test('two nodes that listen to the same path are a problem', async () => {
   const { body } = await anna.call('POST', at(id, '/check'))
   expect(body.problems).toContainEqual({
     node_id: 'two',
-    path: 'nodes.1.config.path',
+    path: '/nodes/1/config/path',
     severity: 'error',
     message: 'POST /same is listened to by the node "one" already',
   })
+})
+
+test('every mistake of a draft is named with its place, and keeps it from being published', async () => {
+  const definition = {
+    nodes: [
+      { id: 'hook', type: 'trigger.webhok', config: {} },
+      { id: 'set', type: 'data.set', config: { values: { a: '{{ trigger. }}' } } },
+      { id: 'fetch', type: 'http.request', config: { method: 'GET' } },
+    ],
+    edges: [
+      { from: 'hook', to: 'set' },
+      { from: 'set', to: 'gone' },
+    ],
+  }
+  const { id } = await create(anna, definition)
+  const { body } = await scenario(mill, { when: () => anna.call('POST', at(id, '/check')), status: 200, events: [] })
+  const paths = body.problems.filter(({ severity }: { severity: string }) => severity === 'error').map(({ path }: { path: string }) => path)
+  expect(paths).toEqual(expect.arrayContaining(['/nodes/0/type', '/nodes/1/config/values/a', '/nodes/2/config/url', '/edges/1/to']))
+  const refused = await scenario(mill, {
+    when: () => anna.call('POST', at(id, '/publish')),
+    status: 422,
+    body: { code: 'workflows.not_publishable', problems: body.problems },
+    events: [],
+  })
+  expect(refused.body.errors.map(({ path }: { path: string }) => path)).toEqual(paths)
+  expect((await anna.call('GET', at(id))).body).toMatchObject({ status: 'draft', version: null })
 })
 
 test('a workflow is paused, resumed and archived; doing it twice changes nothing', async () => {
