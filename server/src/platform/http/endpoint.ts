@@ -38,7 +38,6 @@ export interface Endpoint {
   readonly name: string
   readonly admit: Admit
   readonly limit: Limit
-  readonly check_replies: boolean
   readonly params: TextInput | null
   readonly query: TextInput | null
   readonly body: Validate | null
@@ -61,7 +60,7 @@ interface ReplyForm {
 const textInput = (schema: TSchema | undefined): TextInput | null =>
   schema === undefined ? null : { coerce: coercerOf(schema as JsonSchema), validate: validatorOf(schema as JsonSchema) }
 
-export const endpointOf = (house: House, route: OrdinaryRoute, admit: Admit, limit: Limit, check_replies: boolean): Endpoint => {
+export const endpointOf = (house: House, route: OrdinaryRoute, admit: Admit, limit: Limit): Endpoint => {
   const statuses = Object.keys(route.replies).map(Number)
   const [first_status] = statuses
   if (first_status === undefined) throw new Error(`${route.method} ${route.path} declares no reply.`)
@@ -76,7 +75,6 @@ export const endpointOf = (house: House, route: OrdinaryRoute, admit: Admit, lim
     name: `${route.method} ${route.path}`,
     admit,
     limit,
-    check_replies,
     params: textInput(route.params),
     query: textInput(route.query),
     body: route.body === undefined ? null : validatorOf(route.body as JsonSchema),
@@ -261,7 +259,7 @@ export const answerOf = (endpoint: Endpoint, exchange: Exchange, result: unknown
     return { status, headers, body: null }
   }
   const shaped = form.shape(value)
-  if (endpoint.check_replies) checkReply(endpoint, form, status, shaped)
+  if (house.settings.check_replies) checkReply(endpoint, form, status, shaped)
   return { status, headers, body: JSON.stringify(shaped) ?? 'null' }
 }
 

@@ -41,8 +41,6 @@ export interface HttpServerOptions {
   readonly authenticate: Authenticate
   /** Of all modules, and of the platform beside HTTP: for the pages that problem types lead to. */
   readonly errors: readonly Errors[]
-  /** Turns a reply that does not fit its schema into a 500. For tests. */
-  readonly check_replies?: boolean
 }
 
 export interface HttpServer {
@@ -183,7 +181,7 @@ const runner = (house: House, options: HttpServerOptions, route: Route, limits: 
     return (exchange) => handleRaw(house, route, limit, exchange)
   }
   const limit = limits(`${route.method} ${route.path}`, route.limits ?? [])
-  const endpoint = endpointOf(house, route, admitBy(route.allow, options.permissions), limit, options.check_replies === true)
+  const endpoint = endpointOf(house, route, admitBy(route.allow, options.permissions), limit)
   return (exchange) => handle(endpoint, exchange)
 }
 

@@ -37,6 +37,12 @@ export const httpSettings = defineSettings({
     doc: 'Largest request body, for routes that name no limit of their own.',
   },
   docs: { env: 'MILLRACE_DOCS', type: 'flag', default: true, doc: 'Serve the interactive documentation at `/docs`.' },
+  check_replies: {
+    env: 'MILLRACE_CHECK_REPLIES',
+    type: 'flag',
+    default: false,
+    doc: 'Answer 500 instead of a reply that does not fit its own schema. For development and tests.',
+  },
   max_in_flight: {
     env: 'MILLRACE_MAX_IN_FLIGHT',
     type: 'integer',
