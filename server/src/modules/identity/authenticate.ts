@@ -25,7 +25,7 @@ export const authenticate: Authenticate = (app, credentials) => {
 
 /** Another process may have rotated the keys a moment ago. */
 const verifyAnew = async (app: App, bearer: string, credentials: Credentials): Promise<Identified> => {
-  const claims = (await app.use(tokenKeys).reload()).verify(bearer, app.now())
+  const claims = (await app.use(tokenKeys).lookAgain()).verify(bearer, app.now())
   if (claims === null) throw errors.token_invalid({ headers: challenge })
   return withSession(app, claims, credentials)
 }

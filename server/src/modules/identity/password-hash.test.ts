@@ -13,7 +13,7 @@ test('a hash is an argon2id PHC string at 19 MiB and two passes, and never the s
 
 test('a hash that the reference implementation made verifies, and is known as made at another cost', async () => {
   // From src/test.c of P-H-C/phc-winner-argon2: password "password", salt "somesalt", 64 MiB, two passes.
-  const hash = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc'
+  const hash = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc'
   expect(await verifyPassword('password', hash)).toBe(true)
   expect(await verifyPassword('Password', hash)).toBe(false)
   expect(isOutdated(hash)).toBe(true)

@@ -49,8 +49,10 @@ const readSession = async (app: App, session_id: string, user_id: string): Promi
 
 export interface TokenKeys {
   readonly current: () => AccessTokens
-  /** Reads the keys again, for a token of a key that this process does not have; at most every few seconds. */
+  /** Reads the keys again. */
   readonly reload: () => Promise<AccessTokens>
+  /** The same for a token of a key that this process does not have, but at most every few seconds: anybody can make up such a token. */
+  readonly lookAgain: () => Promise<AccessTokens>
   /** Makes a new key the one that signs. Answers its id. */
   readonly rotate: () => Promise<string>
   /** Derives the children of refresh tokens. */
@@ -60,7 +62,7 @@ export interface TokenKeys {
 const secretName = 'identity.signing_keys'
 /** No access token lives longer than a day (`MILLRACE_ACCESS_TOKEN_SECONDS`), and an hour's grace for clocks that differ. */
 const retireAfterMs = 90_000_000
-const reloadEveryMs = 5_000
+const lookEveryMs = 5_000
 
 export const tokenKeys = defineService<TokenKeys>({
   name: 'identity.token_keys',
@@ -72,23 +74,20 @@ export const tokenKeys = defineService<TokenKeys>({
     }
     const refresh_key = Buffer.from(await store.getOrCreate('identity.refresh_key', newRefreshKey), 'base64')
     let tokens = createAccessTokens((await read()).keys)
-    let reloading: Promise<AccessTokens> | null = null
-    let reloaded_at = performance.now()
+    let looking: Promise<AccessTokens> | null = null
+    let looked_at = Number.NEGATIVE_INFINITY
 
-    const reload = async (): Promise<AccessTokens> => {
-      const { keys } = await read()
-      reloaded_at = performance.now()
-      tokens = createAccessTokens(keys)
-      return tokens
+    const reload = async (): Promise<AccessTokens> => (tokens = createAccessTokens((await read()).keys))
+    const look = (): Promise<AccessTokens> => {
+      looked_at = performance.now()
+      return reload().finally(() => (looking = null))
     }
     return {
       current: () => tokens,
-      reload: () => {
-        if (reloading !== null) return reloading
-        // Anybody can send a token with a key id of their own making; that must not become a read of the database each.
-        if (performance.now() - reloaded_at < reloadEveryMs) return Promise.resolve(tokens)
-        reloading = reload().finally(() => (reloading = null))
-        return reloading
+      reload,
+      lookAgain: () => {
+        if (looking === null && performance.now() - looked_at < lookEveryMs) return Promise.resolve(tokens)
+        return (looking ??= look())
       },
       rotate: async () => {
         const fresh = makeSigningKey(app.newId(), app.now())
