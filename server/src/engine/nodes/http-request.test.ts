@@ -26,10 +26,12 @@ const serve = async (listener: RequestListener): Promise<string> => {
 /** Answers with what it was asked. */
 const echo: RequestListener = (request, response) => {
   let body = ''
-  request.on('data', (chunk) => (body += chunk)).on('end', () => {
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, body }))
-  })
+  request
+    .on('data', (chunk) => (body += chunk))
+    .on('end', () => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, body }))
+    })
 }
 
 const now = Date.UTC(2026, 0, 1)
@@ -57,12 +59,19 @@ const failureOf = async (config: JsonObject, allow?: readonly string[]): Promise
   return outcome
 }
 
-const echoed = async (config: JsonObject) => (await run(config))['body'] as { method: string; url: string; headers: Record<string, string>; body: string }
+const echoed = async (config: JsonObject) =>
+  (await run(config))['body'] as { method: string; url: string; headers: Record<string, string>; body: string }
 
 test('the answer comes out with status, headers, parsed body and duration', async () => {
-  const url = await serve((_, response) => response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': 'a=1' }).end('{"a":[1,{"b":null}]}'))
+  const url = await serve((_, response) =>
+    response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': 'a=1' }).end('{"a":[1,{"b":null}]}'),
+  )
   const output = await run({ method: 'GET', url })
-  expect(output).toMatchObject({ status: 201, headers: { 'content-type': 'application/json', 'set-cookie': ['a=1'] }, body: { a: [1, { b: null }] } })
+  expect(output).toMatchObject({
+    status: 201,
+    headers: { 'content-type': 'application/json', 'set-cookie': ['a=1'] },
+    body: { a: [1, { b: null }] },
+  })
   expect(output['duration_ms']).toBeTypeOf('number')
 })
 
@@ -76,10 +85,23 @@ test('headers of the config win, whatever their case', async () => {
   const { headers } = await echoed({
     method: 'POST',
     url: await serve(echo),
-    headers: { 'Idempotency-Key': 'mine', 'USER-AGENT': 'me', 'X-Number': 5, 'X-Flag': true, 'X-Left-Out': null, 'Content-Type': 'application/vnd.x+json' },
+    headers: {
+      'Idempotency-Key': 'mine',
+      'USER-AGENT': 'me',
+      'X-Number': 5,
+      'X-Flag': true,
+      'X-Left-Out': null,
+      'Content-Type': 'application/vnd.x+json',
+    },
     body: {},
   })
-  expect(headers).toMatchObject({ 'idempotency-key': 'mine', 'user-agent': 'me', 'x-number': '5', 'x-flag': 'true', 'content-type': 'application/vnd.x+json' })
+  expect(headers).toMatchObject({
+    'idempotency-key': 'mine',
+    'user-agent': 'me',
+    'x-number': '5',
+    'x-flag': 'true',
+    'content-type': 'application/vnd.x+json',
+  })
   expect(headers).not.toHaveProperty('x-left-out')
 })
 
@@ -96,7 +118,12 @@ test.each(['GET', 'HEAD'])('a %s carries no idempotency key', async (method) => 
 test.each<[string, JsonObject, string, string | undefined]>([
   ['text', { body: 'héllo' }, 'héllo', 'text/plain; charset=utf-8'],
   ['text of a type of its own', { body: '<a/>', headers: { 'content-type': 'application/xml' } }, '<a/>', 'application/xml'],
-  ['a form', { body: { a: 1, b: ['x y', '&'] }, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }, 'a=1&b=x+y&b=%26', 'application/x-www-form-urlencoded'],
+  [
+    'a form',
+    { body: { a: 1, b: ['x y', '&'] }, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
+    'a=1&b=x+y&b=%26',
+    'application/x-www-form-urlencoded',
+  ],
   ['a list', { body: [1] }, '[1]', 'application/json'],
   ['a number', { body: 0 }, '0', 'application/json'],
   ['null', { body: null }, '', undefined],
@@ -200,5 +227,8 @@ test.each<[string, JsonObject]>([
   ['a query parameter that is an object', { query: { a: {} } }],
   ['a form that is a list', { body: [1], headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
 ])('%s is a mistake of the configuration', async (_, config) => {
-  expect(await failureOf({ method: 'POST', url: 'http://127.0.0.1:1/', ...config })).toMatchObject({ code: 'http.bad_config', retryable: false })
+  expect(await failureOf({ method: 'POST', url: 'http://127.0.0.1:1/', ...config })).toMatchObject({
+    code: 'http.bad_config',
+    retryable: false,
+  })
 })

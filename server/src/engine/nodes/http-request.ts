@@ -1,9 +1,9 @@
 import { Type, type Static } from 'typebox'
-import { parseJsonText } from '../../lib/json-text.ts'
-import { isJsonObject, type Json, type JsonObject } from '../../lib/json.ts'
+import { isJsonObject, type JsonObject } from '../../lib/json.ts'
 import { Problem } from '../../platform/errors.ts'
 import { outbound, type OutboundRequest, type OutboundResponse } from '../../platform/outbound/outbound.ts'
 import { effect, NodeFailure, type NodeIo } from '../node.ts'
+import { accepts, answerBody, retryAfter, strictText } from './http-answer.ts'
 
 const statusSet = '([1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)'
 
@@ -25,8 +25,17 @@ const Config = Type.Object(
           'Text is sent as it stands; anything else as JSON, or as a form when the content type is `application/x-www-form-urlencoded`.',
       }),
     ),
-    timeout_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: 300_000, default: 30_000, description: 'From the first packet to the last, redirects included.' })),
-    max_bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 33_554_432, default: 4_194_304, description: 'Of the answer, unpacked.' })),
+    timeout_ms: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 300_000,
+        default: 30_000,
+        description: 'From the first packet to the last, redirects included.',
+      }),
+    ),
+    max_bytes: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 33_554_432, default: 4_194_304, description: 'Of the answer, unpacked.' }),
+    ),
     accept_status: Type.Optional(
       Type.String({
         format: 'literal',
@@ -48,8 +57,6 @@ const Output = Type.Object({
   body: Type.Unknown({ description: 'JSON parsed, text as text, null when empty.' }),
   duration_ms: Type.Integer(),
 })
-
-const maxDepth = 128
 
 const misconfigured = (message: string): NodeFailure => new NodeFailure({ code: 'http.bad_config', message })
 
@@ -108,73 +115,6 @@ const requestOf = (config: Config, io: NodeIo): OutboundRequest => {
   }
 }
 
-/** `2xx,404,500-503` */
-const accepts = (accept_status: string, status: number): boolean =>
-  accept_status.split(',').some((part) => {
-    const [from = '', to = from] = part.trim().split('-')
-    return status >= Number(from.replace('xx', '00')) && status <= Number(to.replace('xx', '99'))
-  })
-
-const header = (answer: OutboundResponse, name: string): string => {
-  const value = answer.headers[name]
-  return typeof value === 'string' ? value : ''
-}
-
-const isText = /^(text\/|application\/(xml|javascript|ecmascript|graphql|x-www-form-urlencoded|x-ndjson|ndjson|jsonl|yaml|x-yaml|toml|sql)$|[^;]+\+(xml|yaml)$)/
-const isJson = /^(application\/json|text\/json|[^;]+\+json)$/
-
-const decodeText = (body: Buffer, charset: string | undefined): string => {
-  try {
-    return new TextDecoder(charset ?? 'utf-8').decode(body)
-  } catch (error) {
-    // The only thing a decoder refuses is a name it does not know; what the server meant is then most likely UTF-8.
-    if (error instanceof RangeError) return new TextDecoder().decode(body)
-    throw error
-  }
-}
-
-const strictText = (body: Buffer): string | null => {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
-    return text.includes('\0') ? null : text
-  } catch (error) {
-    if (error instanceof TypeError) return null
-    throw error
-  }
-}
-
-const parseJson = (text: string): Json => {
-  try {
-    return parseJsonText(text, maxDepth)
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    throw new NodeFailure({ code: 'http.malformed_answer', message: `The answer cannot be taken as JSON: ${error.message}` })
-  }
-}
-
-const answerBody = (answer: OutboundResponse): Json => {
-  if (answer.body.length === 0) return null
-  const [type = '', ...parameters] = header(answer, 'content-type').toLowerCase().split(';')
-  const mediaType = type.trim()
-  if (isJson.test(mediaType)) return parseJson(decodeText(answer.body, undefined))
-  const charset = parameters.map((parameter) => /^\s*charset\s*=\s*"?([^"]+?)"?\s*$/.exec(parameter)?.[1]).find((name) => name !== undefined)
-  if (isText.test(mediaType)) return decodeText(answer.body, charset)
-  const text = mediaType === '' ? strictText(answer.body) : null
-  if (text !== null) return text
-  throw new NodeFailure({
-    code: 'http.binary_not_supported',
-    message: `The answer is ${mediaType === '' ? 'binary' : mediaType}; a step can take JSON and text`,
-  })
-}
-
-/** `Retry-After` in milliseconds from now (RFC 9110, section 10.2.3: seconds or a date); null when there is none that can be read. */
-const retryAfter = (answer: OutboundResponse, now: number): number | null => {
-  const value = header(answer, 'retry-after').trim()
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
-  const date = value.endsWith(' GMT') ? Date.parse(value) : Number.NaN
-  return Number.isNaN(date) ? null : Math.max(0, date - now)
-}
-
 const retryableStatus = (status: number): boolean => status === 408 || status === 425 || status === 429 || status >= 500
 
 const unacceptedStatus = (config: Config, answer: OutboundResponse, now: number): NodeFailure => {
@@ -189,7 +129,13 @@ const unacceptedStatus = (config: Config, answer: OutboundResponse, now: number)
   })
 }
 
-const retryableProblems = new Set(['outbound.connect_failed', 'outbound.connection_lost', 'outbound.timeout', 'outbound.busy', 'outbound.aborted'])
+const retryableProblems = new Set([
+  'outbound.connect_failed',
+  'outbound.connection_lost',
+  'outbound.timeout',
+  'outbound.busy',
+  'outbound.aborted',
+])
 
 export const httpRequest = effect({
   type: 'http.request',

@@ -9,7 +9,11 @@ export const errors = defineErrors('workflows', {
     title: 'No active workflow listens here',
     doc: 'No workflow of the workspace has published this path, or the one that did is paused.',
   },
-  not_active: { status: 409, title: 'The workflow is not active', doc: 'Only an active workflow starts. Publish it, or resume it when it is paused.' },
+  not_active: {
+    status: 409,
+    title: 'The workflow is not active',
+    doc: 'Only an active workflow starts. Publish it, or resume it when it is paused.',
+  },
   wrong_status: { status: 409, title: "The workflow's status does not allow this" },
   webhook_path_taken: { status: 409, title: 'Another workflow of the workspace has this webhook path' },
   execution_ended: { status: 409, title: 'The execution has ended already' },

@@ -15,9 +15,17 @@ export const published = defineEvent({
   doc: 'A version of a workflow was published; the workflow is active.',
   data: Type.Object({ ...about, version: Type.Integer() }),
 })
-export const paused = defineEvent({ name: 'workflows.paused', doc: 'A workflow starts no more executions until it is resumed.', data: About })
+export const paused = defineEvent({
+  name: 'workflows.paused',
+  doc: 'A workflow starts no more executions until it is resumed.',
+  data: About,
+})
 export const resumed = defineEvent({ name: 'workflows.resumed', doc: 'A paused workflow is active again.', data: About })
-export const archived = defineEvent({ name: 'workflows.archived', doc: 'A workflow was put away; its webhook paths are free.', data: About })
+export const archived = defineEvent({
+  name: 'workflows.archived',
+  doc: 'A workflow was put away; its webhook paths are free.',
+  data: About,
+})
 export const deleted = defineEvent({
   name: 'workflows.deleted',
   doc: 'A workflow and its versions were removed; its executions stay until their retention is over.',

@@ -19,7 +19,12 @@ const query = Type.Object({
   to: Type.Optional(Type.String({ format: 'date-time', description: 'Started before this time.' })),
 })
 
-type Query = executions.Filter & { readonly limit: number; readonly order: 'asc' | 'desc'; readonly cursor?: string; readonly total?: boolean }
+type Query = executions.Filter & {
+  readonly limit: number
+  readonly order: 'asc' | 'desc'
+  readonly cursor?: string
+  readonly total?: boolean
+}
 
 const page = async (ctx: Ctx, input: Query) => {
   const { limit, order, cursor, total, ...filter } = input
@@ -78,7 +83,9 @@ export const getExecution = route({
   summary: 'An execution with its steps',
   allow: 'workflows:read',
   params,
-  query: Type.Object({ payloads: Type.Optional(Type.Boolean({ default: false, description: 'With the input and the output of each step.' })) }),
+  query: Type.Object({
+    payloads: Type.Optional(Type.Boolean({ default: false, description: 'With the input and the output of each step.' })),
+  }),
   replies: { 200: ExecutionView },
   errors: [errors.execution_not_found],
   handler: (ctx, input) => executions.get(ctx, input.params.id, { payloads: input.query.payloads === true }),

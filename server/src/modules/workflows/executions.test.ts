@@ -65,7 +65,10 @@ test('a workflow that is started by hand gives its execution, and its output whe
   })
   expect(body).not.toHaveProperty('steps')
   expect(body.duration_ms).toBe(Date.parse(body.finished_at) - Date.parse(body.started_at))
-  expect((await read(body.id)).body).toMatchObject({ ...body, steps: [{ node_id: 'double', path: 'double', attempt: 1, status: 'succeeded' }] })
+  expect((await read(body.id)).body).toMatchObject({
+    ...body,
+    steps: [{ node_id: 'double', path: 'double', attempt: 1, status: 'succeeded' }],
+  })
   expect((await read(body.id)).body.steps[0]).not.toHaveProperty('output')
   expect((await read(body.id, '?payloads=true')).body.steps[0]).toMatchObject({ input: { n: 21 }, output: { n: 42 }, error: null })
 })
@@ -81,7 +84,10 @@ test('without a time to wait the answer is 202, and the execution is there to be
 })
 
 test('a failed execution says where and why', async () => {
-  const id = await publish(anna, { ...double, nodes: [manual, { id: 'double', type: 'data.set', config: { values: { n: '{{ trigger.missing * 2 }}' } } }] })
+  const id = await publish(anna, {
+    ...double,
+    nodes: [manual, { id: 'double', type: 'data.set', config: { values: { n: '{{ trigger.missing * 2 }}' } } }],
+  })
   const { status, body } = await execute(id, { input: {}, wait_ms: 5_000 })
   expect([status, body.status, body.output, body.error.node_id]).toEqual([200, 'failed', null, 'double'])
   expect(body.error.code).toMatch(/^expression\./)
@@ -131,7 +137,13 @@ test('executions are listed newest first, filtered and paged', async () => {
   const one = await publish(clara, double)
   const two = await publish(clara, webhookDefinition('listed'))
   const ids: string[] = []
-  for (const [id, input] of [[one, { n: 1 }], [one, {}], [two, { body: 1 }], [one, { n: 2 }]] as const) ids.push((await run(id, input)).body.id)
+  for (const [id, input] of [
+    [one, { n: 1 }],
+    [one, {}],
+    [two, { body: 1 }],
+    [one, { n: 2 }],
+  ] as const)
+    ids.push((await run(id, input)).body.id)
   await mill.call('POST', '/hooks/clara/listed')
   const list = async (query: string, path = '/executions') => (await clara.call('GET', `/api/v1/workflows${path}?${query}`)).body
   const found = async (query: string, path?: string) => (await list(query, path)).items.map(({ id }: { id: string }) => ids.indexOf(id))
@@ -148,8 +160,11 @@ test('executions are listed newest first, filtered and paged', async () => {
   const page = await list('limit=2&total=true')
   expect([page.items.length, page.total]).toEqual([2, 5])
   expect((await list(`limit=2&cursor=${page.next_cursor}`)).items.map(({ id }: { id: string }) => ids.indexOf(id))).toEqual([2, 1])
-  for (const query of ['status=odd', 'from=yesterday', 'version=x', 'cursor=x']) expect([query, (await clara.call('GET', `/api/v1/workflows/executions?${query}`)).status]).toEqual([query, 422])
-  expect((await clara.call('GET', '/api/v1/workflows/01a1f88e-0ce8-7005-b005-c97be10db905/executions')).body.code).toBe('workflows.not_found')
+  for (const query of ['status=odd', 'from=yesterday', 'version=x', 'cursor=x'])
+    expect([query, (await clara.call('GET', `/api/v1/workflows/executions?${query}`)).status]).toEqual([query, 422])
+  expect((await clara.call('GET', '/api/v1/workflows/01a1f88e-0ce8-7005-b005-c97be10db905/executions')).body.code).toBe(
+    'workflows.not_found',
+  )
   expect((await clara.call('GET', `/api/v1/workflows/${one}`)).body.last_execution).toMatchObject({ id: ids[3], status: 'succeeded' })
 })
 
@@ -158,10 +173,15 @@ test('a viewer of a workspace reads, and starts and changes nothing', async () =
   const id = await publish(anna, double)
   const { owner } = mill.database
   await owner`insert into workspace_members (workspace_id, user_id, role, created_at) values (${anna.workspace_id}, ${viewer.id}, 'viewer', now())`
-  const { access_token } = (await mill.call('POST', '/api/v1/auth/login', { body: { email: viewer.email, password: viewer.password } })).body
+  const { access_token } = (await mill.call('POST', '/api/v1/auth/login', { body: { email: viewer.email, password: viewer.password } }))
+    .body
   const call = (method: string, path: string, body?: object) =>
-    mill.as({ access_token })(method, `/api/v1/workflows${path}`, { ...(body && { body }), headers: { 'x-workspace-id': anna.workspace_id, 'if-match': '*' } })
-  for (const path of ['', `/${id}`, `/${id}/versions`, `/${id}/executions`, '/executions']) expect((await call('GET', path)).status, path).toBe(200)
+    mill.as({ access_token })(method, `/api/v1/workflows${path}`, {
+      ...(body && { body }),
+      headers: { 'x-workspace-id': anna.workspace_id, 'if-match': '*' },
+    })
+  for (const path of ['', `/${id}`, `/${id}/versions`, `/${id}/executions`, '/executions'])
+    expect((await call('GET', path)).status, path).toBe(200)
   const denied: [string, string, object?][] = [
     ['POST', '', { name: 'x', definition: double }],
     ['PUT', `/${id}`, { name: 'x' }],
@@ -170,5 +190,6 @@ test('a viewer of a workspace reads, and starts and changes nothing', async () =
     ['POST', `/${id}/pause`],
     ['POST', `/${id}/execute`],
   ]
-  for (const [method, path, body] of denied) expect(await call(method, path, body), path).toMatchObject({ status: 403, body: { code: 'http.forbidden' } })
+  for (const [method, path, body] of denied)
+    expect(await call(method, path, body), path).toMatchObject({ status: 403, body: { code: 'http.forbidden' } })
 })

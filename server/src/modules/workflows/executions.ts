@@ -1,5 +1,12 @@
 import { engine } from '../../engine/engine.ts'
-import { countExecutions, type ExecutionFilter, type ExecutionSummary, type ExecutionView, listExecutions, readExecution } from '../../engine/history.ts'
+import {
+  countExecutions,
+  type ExecutionFilter,
+  type ExecutionSummary,
+  type ExecutionView,
+  listExecutions,
+  readExecution,
+} from '../../engine/history.ts'
 import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { errors } from './errors.ts'

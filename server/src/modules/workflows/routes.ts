@@ -5,7 +5,19 @@ import { route } from '../../platform/http/route.ts'
 import { errors } from './errors.ts'
 import * as publishing from './publish.ts'
 import * as reference from './reference.ts'
-import { body_limit_bytes, Id, NewVersion, NewWorkflow, Problems, Status, Version, VersionSummary, Workflow, WorkflowChange, WorkflowSummary } from './schema.ts'
+import {
+  body_limit_bytes,
+  Id,
+  NewVersion,
+  NewWorkflow,
+  Problems,
+  Status,
+  Version,
+  VersionSummary,
+  Workflow,
+  WorkflowChange,
+  WorkflowSummary,
+} from './schema.ts'
 import * as workflows from './workflows.ts'
 
 const params = Type.Object({ id: Id })
@@ -39,7 +51,9 @@ export const listWorkflows = route({
     ...pageQuery,
     status: Type.Optional(Status),
     tag: Type.Optional(Type.String({ minLength: 1, maxLength: 50 })),
-    search: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Text in the name or the description, in upper or lower case.' })),
+    search: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'Text in the name or the description, in upper or lower case.' }),
+    ),
   }),
   replies: { 200: pageOf(WorkflowSummary) },
   handler: async (ctx, { query }) => {
@@ -77,7 +91,13 @@ export const putWorkflow = route({
   body: WorkflowChange,
   body_limit_bytes,
   replies: { 200: Workflow },
-  errors: [errors.not_found, errors.wrong_status, errors.definition_too_large, httpErrors.precondition_failed, httpErrors.precondition_required],
+  errors: [
+    errors.not_found,
+    errors.wrong_status,
+    errors.definition_too_large,
+    httpErrors.precondition_failed,
+    httpErrors.precondition_required,
+  ],
   handler: (ctx, { params: { id }, body, request }) => workflows.update(ctx, id, body, request.if_match),
 })
 

@@ -136,7 +136,9 @@ export type Problem = Static<typeof Problems>['problems'][number]
 export const StartExecution = Type.Object(
   {
     input: Type.Optional(Type.Unknown({ description: 'What `trigger` is in expressions; an empty object when not given.' })),
-    wait_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 60_000, description: 'How long to wait for the end before answering 202.' })),
+    wait_ms: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 60_000, description: 'How long to wait for the end before answering 202.' }),
+    ),
   },
   { additionalProperties: false, title: 'StartExecution' },
 )

@@ -45,26 +45,24 @@ const summary = [
 ] as const
 const columns = [...summary, 'definition'] as const
 
-export const insertWorkflow = async (
-  db: TxDb,
-  row: Omit<WorkflowRow, 'status' | 'version' | 'revision' | 'updated_at'>,
-): Promise<WorkflowRow> =>
-  (await db
+export const insertWorkflow = (db: TxDb, row: Omit<WorkflowRow, 'status' | 'version' | 'revision' | 'updated_at'>): Promise<WorkflowRow> =>
+  db
     .insertInto('workflows')
     .values({ ...row, updated_at: row.created_at })
     .returning(columns)
-    .executeTakeFirstOrThrow()) as unknown as WorkflowRow
+    .$castTo<WorkflowRow>()
+    .executeTakeFirstOrThrow()
 
-export const workflowById = async (db: ReadDb, id: string): Promise<WorkflowRow | undefined> =>
-  (await db.selectFrom('workflows').select(columns).where('id', '=', id).executeTakeFirst()) as unknown as WorkflowRow | undefined
+export const workflowById = (db: ReadDb, id: string): Promise<WorkflowRow | undefined> =>
+  db.selectFrom('workflows').select(columns).where('id', '=', id).$castTo<WorkflowRow>().executeTakeFirst()
 
 /** Without its draft, which may be large. */
-export const summaryById = async (db: ReadDb, id: string): Promise<SummaryRow | undefined> =>
-  (await db.selectFrom('workflows').select(summary).where('id', '=', id).executeTakeFirst()) as unknown as SummaryRow | undefined
+export const summaryById = (db: ReadDb, id: string): Promise<SummaryRow | undefined> =>
+  db.selectFrom('workflows').select(summary).where('id', '=', id).$castTo<SummaryRow>().executeTakeFirst()
 
 /** Keeps others from changing the workflow until the transaction ends. */
-export const lockWorkflow = async (db: TxDb, id: string): Promise<WorkflowRow | undefined> =>
-  (await db.selectFrom('workflows').select(columns).where('id', '=', id).forUpdate().executeTakeFirst()) as unknown as WorkflowRow | undefined
+export const lockWorkflow = (db: TxDb, id: string): Promise<WorkflowRow | undefined> =>
+  db.selectFrom('workflows').select(columns).where('id', '=', id).forUpdate().$castTo<WorkflowRow>().executeTakeFirst()
 
 export interface WorkflowFilter {
   readonly status?: Status | undefined
@@ -79,20 +77,23 @@ const filtered = (db: ReadDb, filter: WorkflowFilter) => {
     .selectFrom('workflows')
     .$if(filter.status !== undefined, (query) => query.where('status', '=', filter.status as Status))
     .$if(filter.tag !== undefined, (query) => query.where(sql<boolean>`tags @> array[${filter.tag}]::text[]`))
-    .$if(filter.search !== undefined, (query) => query.where((of) => of.or([of('name', 'ilike', pattern), of('description', 'ilike', pattern)])))
+    .$if(filter.search !== undefined, (query) =>
+      query.where((of) => of.or([of('name', 'ilike', pattern), of('description', 'ilike', pattern)])),
+    )
 }
 
-export const listWorkflows = async (
+export const listWorkflows = (
   db: ReadDb,
   filter: WorkflowFilter,
   page: { readonly after: string | null; readonly limit: number; readonly descending: boolean },
 ): Promise<readonly SummaryRow[]> =>
-  (await filtered(db, filter)
+  filtered(db, filter)
     .$if(page.after !== null, (query) => query.where('id', page.descending ? '<' : '>', page.after as string))
     .select(summary)
     .orderBy('id', page.descending ? 'desc' : 'asc')
     .limit(page.limit)
-    .execute()) as unknown as readonly SummaryRow[]
+    .$castTo<SummaryRow>()
+    .execute()
 
 export const countWorkflows = async (db: ReadDb, filter: WorkflowFilter): Promise<number> => {
   const row = await filtered(db, filter)
@@ -104,13 +105,14 @@ export const countWorkflows = async (db: ReadDb, filter: WorkflowFilter): Promis
 export type WorkflowUpdate = Partial<Pick<WorkflowRow, 'name' | 'description' | 'status' | 'version' | 'definition' | 'triggers' | 'tags'>>
 
 /** The row must be locked. Raises its revision. */
-export const updateWorkflow = async (db: TxDb, id: string, change: WorkflowUpdate, at: string): Promise<WorkflowRow> =>
-  (await db
+export const updateWorkflow = (db: TxDb, id: string, change: WorkflowUpdate, at: string): Promise<WorkflowRow> =>
+  db
     .updateTable('workflows')
     .set((of) => ({ ...change, revision: of('revision', '+', 1), updated_at: at }))
     .where('id', '=', id)
     .returning(columns)
-    .executeTakeFirstOrThrow()) as unknown as WorkflowRow
+    .$castTo<WorkflowRow>()
+    .executeTakeFirstOrThrow()
 
 export const deleteWorkflow = async (db: TxDb, id: string): Promise<void> => {
   await db.deleteFrom('workflows').where('id', '=', id).execute()
@@ -135,27 +137,29 @@ export const insertVersion = async (db: TxDb, row: VersionRow & { readonly works
   await db.insertInto('workflow_versions').values(row).execute()
 }
 
-export const versionByNumber = async (db: ReadDb, workflow_id: string, version: number): Promise<VersionRow | undefined> =>
-  (await db
+export const versionByNumber = (db: ReadDb, workflow_id: string, version: number): Promise<VersionRow | undefined> =>
+  db
     .selectFrom('workflow_versions')
     .select([...versionSummary, 'definition'])
     .where('workflow_id', '=', workflow_id)
     .where('version', '=', version)
-    .executeTakeFirst()) as unknown as VersionRow | undefined
+    .$castTo<VersionRow>()
+    .executeTakeFirst()
 
-export const listVersions = async (
+export const listVersions = (
   db: ReadDb,
   workflow_id: string,
   page: { readonly after: number | null; readonly limit: number; readonly descending: boolean },
 ): Promise<readonly VersionSummaryRow[]> =>
-  (await db
+  db
     .selectFrom('workflow_versions')
     .select(versionSummary)
     .where('workflow_id', '=', workflow_id)
     .$if(page.after !== null, (query) => query.where('version', page.descending ? '<' : '>', page.after as number))
     .orderBy('version', page.descending ? 'desc' : 'asc')
     .limit(page.limit)
-    .execute()) as unknown as readonly VersionSummaryRow[]
+    .$castTo<VersionSummaryRow>()
+    .execute()
 
 export const countVersions = async (db: ReadDb, workflow_id: string): Promise<number> => {
   const row = await db
@@ -185,20 +189,20 @@ export const webhooksOfOthers = async (
 ): Promise<readonly Pick<WebhookRow, 'method' | 'path'>[]> =>
   paths.length === 0
     ? []
-    : ((await db
+    : db
         .selectFrom('workflow_webhooks')
         .select(['method', 'path'])
         .where('workflow_id', '!=', workflow_id)
         .where('path', 'in', paths)
-        .execute()) as unknown as readonly Pick<WebhookRow, 'method' | 'path'>[])
+        .execute()
 
 export const deleteWebhooks = async (db: TxDb, workflow_id: string): Promise<void> => {
   await db.deleteFrom('workflow_webhooks').where('workflow_id', '=', workflow_id).execute()
 }
 
 /**
- * False when somebody else holds one of the addresses; a publish that is under way at the same moment is waited for. They go in
- * in one order, so that two publishes that share several addresses cannot wait for each other.
+ * False when somebody else holds one of the addresses; a publish that is under way at the same moment is waited for. They go
+ * in in one order, so that two publishes that share several addresses cannot wait for each other.
  */
 export const insertWebhooks = async (db: TxDb, rows: readonly WebhookRow[]): Promise<boolean> => {
   const sorted = rows.toSorted((a, b) => (`${a.method} ${a.path}` < `${b.method} ${b.path}` ? -1 : 1))
@@ -229,11 +233,22 @@ export interface LiveRow {
  * The webhook addresses of the given workflows, or of all that are active (null); across workspaces, in the system's scope.
  * One statement, so that a workflow's revision and its addresses belong together.
  */
-export const liveRows = async (db: ReadDb, ids: readonly string[] | null): Promise<readonly LiveRow[]> =>
-  (await db
+export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<readonly LiveRow[]> =>
+  db
     .selectFrom('workflows as w')
     .leftJoin('workflow_webhooks as h', 'h.workflow_id', 'w.id')
-    .select(['w.id', 'w.workspace_id', 'w.status', 'w.revision', 'h.method', 'h.path', 'h.version', 'h.node_id', 'h.respond', 'h.status as reply_status'])
-    .$if(ids !== null, (query) => query.where('w.id', 'in', ids as readonly string[]))
+    .select([
+      'w.id',
+      'w.workspace_id',
+      'w.status',
+      'w.revision',
+      'h.method',
+      'h.path',
+      'h.version',
+      'h.node_id',
+      'h.respond',
+      'h.status as reply_status',
+    ])
+    .$if(ids !== null, (query) => query.where('w.id', 'in', ids ?? []))
     .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))
-    .execute()) as unknown as readonly LiveRow[]
+    .execute()

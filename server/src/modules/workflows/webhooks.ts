@@ -33,7 +33,14 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
     const respond = responds.find((mode) => mode === config.respond) ?? 'immediate'
     const methods = methodsOf(config)
     const status = typeof config.status === 'number' ? config.status : null
-    return (Array.isArray(methods) ? methods : []).map((method) => ({ index, node_id: node.id, method: String(method), path, respond, status }))
+    return (Array.isArray(methods) ? methods : []).map((method) => ({
+      index,
+      node_id: node.id,
+      method: String(method),
+      path,
+      respond,
+      status,
+    }))
   })
 
 /** The triggers of a definition as they are stored beside it. */

@@ -19,12 +19,20 @@ const at = (id: string, rest = '') => `/api/v1/workflows/${id}${rest}`
 
 test('a workflow begins as a draft, and comes back as it was written', async () => {
   const definition = {
-    nodes: [{ id: 'hook', type: 'trigger.webhook', config: { path: 'orders', text: 'ü {{ x }}', deep: { b: 1, a: [null] } }, position: { x: 1.5, y: -2 } }],
+    nodes: [
+      {
+        id: 'hook',
+        type: 'trigger.webhook',
+        config: { path: 'orders', text: 'ü {{ x }}', deep: { b: 1, a: [null] } },
+        position: { x: 1.5, y: -2 },
+      },
+    ],
     edges: [{ from: 'hook', to: 'nowhere' }],
     settings: { timezone: 'Europe/Vienna' },
   }
   const { body, headers } = await scenario(mill, {
-    when: () => anna.call('POST', '/api/v1/workflows', { body: { name: 'Orders', description: 'All of them', definition, tags: ['shop', 'b'] } }),
+    when: () =>
+      anna.call('POST', '/api/v1/workflows', { body: { name: 'Orders', description: 'All of them', definition, tags: ['shop', 'b'] } }),
     status: 201,
     body: {
       workspace_id: anna.workspace_id,
@@ -62,7 +70,10 @@ test.each<[string, unknown]>([
   ['too many tags', { name: 'x', definition: empty, tags: Array.from({ length: 51 }, (_, n) => `t${n}`) }],
   ['an owner of its own choice', { name: 'x', definition: empty, workspace_id: '01a1f88e-0ce8-7005-b005-c97be10db905' }],
   ['a status of its own choice', { name: 'x', definition: empty, status: 'active' }],
-  ['a definition of more than 2 MiB', { name: 'x', definition: { nodes: [{ id: 'a', type: 'b', config: { text: 'x'.repeat(2_097_200) } }], edges: [] } }],
+  [
+    'a definition of more than 2 MiB',
+    { name: 'x', definition: { nodes: [{ id: 'a', type: 'b', config: { text: 'x'.repeat(2_097_200) } }], edges: [] } },
+  ],
 ])('%s is refused, and nothing is written', async (_, body) => {
   const reply = await scenario(mill, { when: () => anna.call('POST', '/api/v1/workflows', { body }), status: 422, events: [] })
   expect(reply.headers.get('content-type')).toContain('application/problem+json')
@@ -120,7 +131,10 @@ test('another workspace sees, changes, starts and removes nothing', async () => 
       status: 404,
       events: [],
     })
-    expect([path, reply.body.code]).toEqual([path, path === execution || path.endsWith('cancel') ? 'workflows.execution_not_found' : 'workflows.not_found'])
+    expect([path, reply.body.code]).toEqual([
+      path,
+      path === execution || path.endsWith('cancel') ? 'workflows.execution_not_found' : 'workflows.not_found',
+    ])
   }
   const listed = await Promise.all(['', '/executions'].map((path) => ben.call('GET', `/api/v1/workflows${path}`)))
   expect(listed.map(({ body }) => body.items)).toEqual([[], []])
@@ -129,15 +143,28 @@ test('another workspace sees, changes, starts and removes nothing', async () => 
 
 test('nobody gets anywhere without signing in', async () => {
   const id = await publish(anna, webhookDefinition('unseen'))
-  for (const [method, path] of [['GET', '/api/v1/workflows'], ['POST', '/api/v1/workflows'], ['GET', at(id)], ['POST', at(id, '/execute')], ['GET', '/api/v1/workflows/node-types']] as const) {
+  for (const [method, path] of [
+    ['GET', '/api/v1/workflows'],
+    ['POST', '/api/v1/workflows'],
+    ['GET', at(id)],
+    ['POST', at(id, '/execute')],
+    ['GET', '/api/v1/workflows/node-types'],
+  ] as const) {
     await scenario(mill, { when: () => mill.call(method, path), status: 401, events: [] })
   }
 })
 
 test('a list is filtered, searched and paged', async () => {
   const clara = await mill.register('clara')
-  for (const [name, tags] of [['Alpha 100%', ['x']], ['beta_1', ['x', 'y']], ['Gamma', []], ['Delta', ['y']]] as const) await create(clara, empty, { name, tags })
-  const names = async (query: string) => (await clara.call('GET', `/api/v1/workflows?${query}`)).body.items.map(({ name }: { name: string }) => name)
+  for (const [name, tags] of [
+    ['Alpha 100%', ['x']],
+    ['beta_1', ['x', 'y']],
+    ['Gamma', []],
+    ['Delta', ['y']],
+  ] as const)
+    await create(clara, empty, { name, tags })
+  const names = async (query: string) =>
+    (await clara.call('GET', `/api/v1/workflows?${query}`)).body.items.map(({ name }: { name: string }) => name)
   expect(await names('')).toEqual(['Delta', 'Gamma', 'beta_1', 'Alpha 100%'])
   expect(await names('order=asc&limit=2')).toEqual(['Alpha 100%', 'beta_1'])
   expect(await names('tag=x')).toEqual(['beta_1', 'Alpha 100%'])
@@ -167,13 +194,21 @@ test('publishing makes the draft a version that later drafts do not touch', asyn
   const first = await scenario(mill, {
     when: () => anna.call('POST', at(id, '/publish'), { body: { note: 'The first' } }),
     status: 201,
-    body: { workflow_id: id, version: 1, note: 'The first', created_by: anna.id, triggers: [{ node_id: 'hook', type: 'trigger.webhook', url: `${mill.url}/hooks/anna/versions` }] },
+    body: {
+      workflow_id: id,
+      version: 1,
+      note: 'The first',
+      created_by: anna.id,
+      triggers: [{ node_id: 'hook', type: 'trigger.webhook', url: `${mill.url}/hooks/anna/versions` }],
+    },
     events: ['workflows.published'],
   })
   expect(first.body.definition).toEqual(webhookDefinition('versions'))
   const next = webhookDefinition('versions', {}, { got: 'second' })
   await anna.call('PUT', at(id), { body: { definition: next }, headers: { 'if-match': '"2"' } })
-  expect((await mill.call('POST', '/hooks/anna/versions', { body: 'first', headers: { 'content-type': 'text/plain' } })).body).toEqual({ got: 'first' })
+  expect((await mill.call('POST', '/hooks/anna/versions', { body: 'first', headers: { 'content-type': 'text/plain' } })).body).toEqual({
+    got: 'first',
+  })
   expect((await anna.call('POST', at(id, '/publish'))).body).toMatchObject({ version: 2, note: null })
   expect((await mill.call('POST', '/hooks/anna/versions')).body).toEqual({ got: 'second' })
 
@@ -194,11 +229,17 @@ test('publishing makes the draft a version that later drafts do not touch', asyn
 test('a stale publish is refused', async () => {
   const { id } = await create(anna, { nodes: [manual], edges: [] })
   await scenario(mill, { when: () => anna.call('POST', at(id, '/publish'), { headers: { 'if-match': '"9"' } }), status: 412, events: [] })
-  await scenario(mill, { when: () => anna.call('POST', at(id, '/publish'), { headers: { 'if-match': '"1"' } }), status: 201, events: ['workflows.published'] })
+  await scenario(mill, {
+    when: () => anna.call('POST', at(id, '/publish'), { headers: { 'if-match': '"1"' } }),
+    status: 201,
+    events: ['workflows.published'],
+  })
 })
 
 test('of publishes that want the same webhook at once, one wins and the others change nothing', async () => {
-  const drafts = await Promise.all(Array.from({ length: 8 }, () => create(anna, webhookDefinition('contested', { methods: ['GET', 'POST'] }))))
+  const drafts = await Promise.all(
+    Array.from({ length: 8 }, () => create(anna, webhookDefinition('contested', { methods: ['GET', 'POST'] }))),
+  )
   const replies = await Promise.all(drafts.map(({ id }) => anna.call('POST', at(id, '/publish'))))
   const statuses = replies.map(({ status }) => status)
   expect(statuses.filter((status) => status === 201)).toHaveLength(1)
@@ -213,7 +254,12 @@ test('of publishes that want the same webhook at once, one wins and the others c
 test('a webhook path that is taken is a problem of the draft, also while its holder is paused, and none in another workspace', async () => {
   const holder = await publish(anna, webhookDefinition('taken'))
   const { id } = await create(anna, webhookDefinition('taken', { methods: ['POST', 'PUT'] }))
-  const problem = { node_id: 'hook', path: '/nodes/0/config/path', severity: 'error', message: 'POST /taken is taken by another workflow of the workspace' }
+  const problem = {
+    node_id: 'hook',
+    path: '/nodes/0/config/path',
+    severity: 'error',
+    message: 'POST /taken is taken by another workflow of the workspace',
+  }
   expect((await anna.call('POST', at(id, '/check'))).body).toEqual({ problems: [problem] })
   await anna.call('POST', at(holder, '/pause'))
   await scenario(mill, {
@@ -271,20 +317,35 @@ test('a workflow is paused, resumed and archived; doing it twice changes nothing
     scenario(mill, { when: () => anna.call('POST', at(id, `/${verb}`)), status, body, events })
   await move('pause', 200, ['workflows.paused'], { status: 'paused', version: 1 })
   await move('pause', 200, [], { status: 'paused' })
-  await scenario(mill, { when: () => mill.call('POST', '/hooks/anna/moves'), status: 404, body: { code: 'workflows.hook_not_found' }, events: [] })
-  await scenario(mill, { when: () => anna.call('POST', at(id, '/execute')), status: 409, body: { code: 'workflows.not_active' }, events: [] })
+  await scenario(mill, {
+    when: () => mill.call('POST', '/hooks/anna/moves'),
+    status: 404,
+    body: { code: 'workflows.hook_not_found' },
+    events: [],
+  })
+  await scenario(mill, {
+    when: () => anna.call('POST', at(id, '/execute')),
+    status: 409,
+    body: { code: 'workflows.not_active' },
+    events: [],
+  })
   await move('resume', 200, ['workflows.resumed'], { status: 'active' })
   await move('resume', 200, [], { status: 'active' })
   expect((await mill.call('POST', '/hooks/anna/moves')).status).toBe(200)
   await move('archive', 200, ['workflows.archived'], { status: 'archived' })
   for (const verb of ['pause', 'resume', 'publish', 'versions/1/restore']) await move(verb, 409, [], { code: 'workflows.wrong_status' })
-  await scenario(mill, { when: () => anna.call('PUT', at(id), { body: { name: 'x' }, headers: { 'if-match': '*' } }), status: 409, events: [] })
+  await scenario(mill, {
+    when: () => anna.call('PUT', at(id), { body: { name: 'x' }, headers: { 'if-match': '*' } }),
+    status: 409,
+    events: [],
+  })
   expect((await mill.call('POST', '/hooks/anna/moves')).status).toBe(404)
 })
 
 test('a draft is neither paused nor resumed nor started', async () => {
   const { id } = await create(anna, webhookDefinition('never'))
-  for (const verb of ['pause', 'resume', 'execute']) await scenario(mill, { when: () => anna.call('POST', at(id, `/${verb}`)), status: 409, events: [] })
+  for (const verb of ['pause', 'resume', 'execute'])
+    await scenario(mill, { when: () => anna.call('POST', at(id, `/${verb}`)), status: 409, events: [] })
   expect((await mill.call('POST', '/hooks/anna/never')).status).toBe(404)
 })
 
@@ -296,13 +357,20 @@ test('a removed workflow is gone, its path is free, and its executions can still
   await scenario(mill, { when: () => anna.call('DELETE', at(id)), status: 204, events: ['workflows.deleted'] })
   for (const path of ['', '/versions', '/executions']) expect((await anna.call('GET', at(id, path))).status).toBe(404)
   expect((await mill.call('POST', '/hooks/anna/removed')).status).toBe(404)
-  expect((await anna.call('GET', `/api/v1/workflows/executions/${execution}?payloads=true`)).body).toMatchObject({ status: 'succeeded', output: { got: { a: 1 } } })
+  expect((await anna.call('GET', `/api/v1/workflows/executions/${execution}?payloads=true`)).body).toMatchObject({
+    status: 'succeeded',
+    output: { got: { a: 1 } },
+  })
   await publish(anna, webhookDefinition('removed'))
 })
 
 test('a repeated create with one Idempotency-Key makes one workflow', async () => {
   const request = { body: { name: 'Once', definition: empty }, headers: { 'idempotency-key': '"create-once"' } }
-  const first = await scenario(mill, { when: () => anna.call('POST', '/api/v1/workflows', request), status: 201, events: ['workflows.created'] })
+  const first = await scenario(mill, {
+    when: () => anna.call('POST', '/api/v1/workflows', request),
+    status: 201,
+    events: ['workflows.created'],
+  })
   const second = await scenario(mill, { when: () => anna.call('POST', '/api/v1/workflows', request), status: 201, events: [] })
   expect(second.body).toEqual(first.body)
 })
@@ -311,8 +379,18 @@ test('the node types and the schema of a definition are there to be read', async
   const { body } = await anna.call('GET', '/api/v1/workflows/node-types')
   const types = body.items.map(({ type }: { type: string }) => type)
   expect(types).toEqual([...types].sort())
-  expect(types).toEqual(expect.arrayContaining(['data.set', 'flow.if', 'flow.merge', 'http.request', 'http.respond', 'trigger.manual', 'trigger.webhook']))
-  expect(body.items.find(({ type }: { type: string }) => type === 'flow.if')).toMatchObject({ kind: 'pure', ports: ['true', 'false'], config: { type: 'object' } })
+  expect(types).toEqual(
+    expect.arrayContaining(['data.set', 'flow.if', 'flow.merge', 'http.request', 'http.respond', 'trigger.manual', 'trigger.webhook']),
+  )
+  expect(body.items.find(({ type }: { type: string }) => type === 'flow.if')).toMatchObject({
+    kind: 'pure',
+    ports: ['true', 'false'],
+    config: { type: 'object' },
+  })
   const schema = await mill.call('GET', '/api/v1/workflows/definition.schema.json')
-  expect(schema.body).toMatchObject({ $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', properties: { nodes: { type: 'array' } } })
+  expect(schema.body).toMatchObject({
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    type: 'object',
+    properties: { nodes: { type: 'array' } },
+  })
 })

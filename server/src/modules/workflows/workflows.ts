@@ -27,11 +27,17 @@ export const nowOf = (ctx: Ctx): string => new Date(ctx.now()).toISOString()
 export const authorOf = (ctx: Ctx): string | null => (ctx.actor.type === 'user' ? ctx.actor.user_id : null)
 
 /** Stored triggers as they are shown: webhooks with the address they are reached at. */
-export const shownTriggers = async (ctx: Ctx, workspace_id: string, lists: readonly (readonly store.StoredTrigger[])[]): Promise<Trigger[][]> => {
+export const shownTriggers = async (
+  ctx: Ctx,
+  workspace_id: string,
+  lists: readonly (readonly store.StoredTrigger[])[],
+): Promise<Trigger[][]> => {
   const any = lists.some((triggers) => triggers.some(({ path }) => path !== undefined))
   const slug = any ? (await workspaces.slugsOf(ctx, [workspace_id])).get(workspace_id) : undefined
   const base = `${ctx.use(httpService).url()}/hooks/${slug}`
-  return lists.map((triggers) => triggers.map(({ path, ...trigger }) => (path === undefined ? trigger : { ...trigger, url: `${base}/${path}` })))
+  return lists.map((triggers) =>
+    triggers.map(({ path, ...trigger }) => (path === undefined ? trigger : { ...trigger, url: `${base}/${path}` })),
+  )
 }
 
 const shown = async (ctx: Ctx, row: store.WorkflowRow): Promise<Revised<Workflow>> => {
@@ -42,7 +48,9 @@ const shown = async (ctx: Ctx, row: store.WorkflowRow): Promise<Revised<Workflow
 const checkSize = (definition: Definition): void => {
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= limits.bytes) return
-  throw errors.definition_too_large({ errors: [{ path: 'definition', message: `must be at most ${limits.bytes} bytes of JSON; it has ${bytes}` }] })
+  throw errors.definition_too_large({
+    errors: [{ path: 'definition', message: `must be at most ${limits.bytes} bytes of JSON; it has ${bytes}` }],
+  })
 }
 
 /** Makes a draft. It need not be complete: `check` says what is missing, and publishing needs all of it. */
@@ -130,9 +138,11 @@ export const remove = (ctx: Ctx, id: string, revision: number | null): Promise<v
   })
 
 /** Starts no more executions. Webhook paths stay reserved. Pausing a paused workflow changes nothing. */
-export const pause = (ctx: Ctx, id: string): Promise<Revised<Workflow>> => move(ctx, id, { to: 'paused', from: ['active'], event: events.paused })
+export const pause = (ctx: Ctx, id: string): Promise<Revised<Workflow>> =>
+  move(ctx, id, { to: 'paused', from: ['active'], event: events.paused })
 
-export const resume = (ctx: Ctx, id: string): Promise<Revised<Workflow>> => move(ctx, id, { to: 'active', from: ['paused'], event: events.resumed })
+export const resume = (ctx: Ctx, id: string): Promise<Revised<Workflow>> =>
+  move(ctx, id, { to: 'active', from: ['paused'], event: events.resumed })
 
 /** Puts a workflow away for good: it can be read and deleted, and its webhook paths are free for others. */
 export const archive = (ctx: Ctx, id: string): Promise<Revised<Workflow>> =>
@@ -148,7 +158,8 @@ const move = (ctx: Ctx, id: string, { to, from, event }: Move): Promise<Revised<
   ctx.tx(async (tx) => {
     const before = await lock(tx, id, null)
     if (before.status === to) return shown(tx, before)
-    if (!from.includes(before.status)) throw errors.wrong_status({ detail: `The workflow is ${before.status}; this needs it ${from.join(' or ')}.` })
+    if (!from.includes(before.status))
+      throw errors.wrong_status({ detail: `The workflow is ${before.status}; this needs it ${from.join(' or ')}.` })
     if (to === 'archived') await store.deleteWebhooks(tx.db, id)
     const row = await store.updateWorkflow(tx.db, id, { status: to }, nowOf(tx))
     announce(tx, event, row)

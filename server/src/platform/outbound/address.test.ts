@@ -7,10 +7,17 @@ const isPublic = (text: string): boolean => {
   return address !== null && isPublicAddress(address)
 }
 
-test.each(['8.8.8.8', '1.1.1.1', '172.15.255.255', '172.32.0.0', '100.63.255.255', '100.128.0.0', '198.17.255.255', '198.20.0.0', '223.255.255.254'])(
-  '%s is public',
-  (text) => expect(isPublic(text)).toBe(true),
-)
+test.each([
+  '8.8.8.8',
+  '1.1.1.1',
+  '172.15.255.255',
+  '172.32.0.0',
+  '100.63.255.255',
+  '100.128.0.0',
+  '198.17.255.255',
+  '198.20.0.0',
+  '223.255.255.254',
+])('%s is public', (text) => expect(isPublic(text)).toBe(true))
 
 test.each(['2606:4700::1111', '2a00:1450:4001:80b::200e', '::ffff:8.8.8.8', '64:ff9b::808:808'])('%s is public', (text) =>
   expect(isPublic(text)).toBe(true),
@@ -21,7 +28,7 @@ test.each([
   ['this network', '0.255.255.255'],
   ['private', '10.0.0.1'],
   ['shared', '100.64.0.1'],
-  ['shared, a cloud\'s metadata', '100.100.100.200'],
+  ["shared, a cloud's metadata", '100.100.100.200'],
   ['loopback', '127.0.0.1'],
   ['loopback', '127.255.255.254'],
   ['link-local', '169.254.0.1'],
@@ -61,7 +68,7 @@ test.each([
   ['documentation', '3fff::1'],
   ['segment routing', '5f00::1'],
   ['unique local', 'fc00::1'],
-  ['unique local, a cloud\'s metadata', 'fd00:ec2::254'],
+  ["unique local, a cloud's metadata", 'fd00:ec2::254'],
   ['link-local', 'fe80::1'],
   ['site-local', 'fec0::1'],
   ['multicast', 'ff02::1'],
@@ -71,7 +78,15 @@ test.each([
 const address = (text: string) => parseAddress(text) as NonNullable<ReturnType<typeof parseAddress>>
 
 test('an allow-list entry lets through what it names and nothing beside it', () => {
-  const allow = parseAllowList(['Intranet.Example', '*.svc.example', 'localhost:9000', '10.20.0.0/16', '192.168.1.7:8080', '[::1]:8080', 'fd00::/8'])
+  const allow = parseAllowList([
+    'Intranet.Example',
+    '*.svc.example',
+    'localhost:9000',
+    '10.20.0.0/16',
+    '192.168.1.7:8080',
+    '[::1]:8080',
+    'fd00::/8',
+  ])
   expect(allow.name('intranet.example', 80)).toBe(true)
   expect(allow.name('INTRANET.example.', 443)).toBe(true)
   expect(allow.name('a.intranet.example', 80)).toBe(false)
@@ -94,6 +109,7 @@ test('an allow-list entry lets through what it names and nothing beside it', () 
 })
 
 test('an allow-list with mistakes names all of them', () => {
-  expect(() => parseAllowList(['ok.example', '10.0.0.0/99', 'http://x', 'a*b.example', 'host:99999', '']))
-    .toThrow(/"10\.0\.0\.0\/99".*"http:\/\/x".*"a\*b\.example".*"host:99999".*""/s)
+  expect(() => parseAllowList(['ok.example', '10.0.0.0/99', 'http://x', 'a*b.example', 'host:99999', ''])).toThrow(
+    /"10\.0\.0\.0\/99".*"http:\/\/x".*"a\*b\.example".*"host:99999".*""/s,
+  )
 })

@@ -6,8 +6,7 @@ export type Address = ipaddr.IPv4 | ipaddr.IPv6
  * Reads an address as a resolver or a socket gives it; an IPv4 address mapped into IPv6 is the IPv4 address it reaches. Null
  * also for the abandoned "IPv4-compatible" spelling `::1.2.3.4`, which ipaddr.js takes for the mapped one.
  */
-export const parseAddress = (text: string): Address | null =>
-  ipaddr.isValid(text) && !/^::\d+\./.test(text) ? ipaddr.process(text) : null
+export const parseAddress = (text: string): Address | null => (ipaddr.isValid(text) && !/^::\d+\./.test(text) ? ipaddr.process(text) : null)
 
 const globalUnicast = ipaddr.IPv6.parse('2000::')
 const nat64 = ipaddr.IPv6.parse('64:ff9b::')

@@ -45,7 +45,11 @@ const parseEntry = (text: string): Entry => {
 }
 
 /** A host as it is compared: lower case, no brackets, no trailing dot. */
-export const hostKey = (host: string): string => host.toLowerCase().replace(/^\[|\]$/g, '').replace(/\.$/, '')
+export const hostKey = (host: string): string =>
+  host
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
 
 /** Reads `MILLRACE_OUTBOUND_ALLOW`. Throws one error that names every entry that cannot be read. */
 export const parseAllowList = (texts: readonly string[]): AllowList => {

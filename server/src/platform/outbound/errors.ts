@@ -6,7 +6,11 @@ export const errors = defineErrors('outbound', {
     title: 'This is not an address that can be called.',
     doc: 'Only http and https URLs without a user name or password are called, also when a redirect names them.',
   },
-  bad_request: { status: 422, title: 'The request cannot be sent as it is.', doc: 'The method or a header is not one that a caller may set.' },
+  bad_request: {
+    status: 422,
+    title: 'The request cannot be sent as it is.',
+    doc: 'The method or a header is not one that a caller may set.',
+  },
   refused_address: {
     status: 422,
     title: 'This server does not call that address.',

@@ -57,10 +57,12 @@ const answersTo =
 test('a request comes back with status, headers, body and the address that answered', async () => {
   const server = await serve((request, response) => {
     let body = ''
-    request.on('data', (chunk) => (body += chunk)).on('end', () => {
-      response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'], 'x-twice': ['1', '2'] })
-      response.end(JSON.stringify({ method: request.method, url: request.url, body, headers: request.headers }))
-    })
+    request
+      .on('data', (chunk) => (body += chunk))
+      .on('end', () => {
+        response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'], 'x-twice': ['1', '2'] })
+        response.end(JSON.stringify({ method: request.method, url: request.url, body, headers: request.headers }))
+      })
   })
   const answer = await client().request({
     method: 'post',
@@ -82,21 +84,106 @@ test('a request comes back with status, headers, body and the address that answe
 
 // Every one of these leads to a forbidden address; PORT is a real server that would answer if one got through.
 const hostile = [
-  'http://127.0.0.1:PORT/', 'http://127.1:PORT/', 'http://127.0.1:PORT/', 'http://127.0.0.1.:PORT/', 'http://2130706433:PORT/', 'http://0x7f000001:PORT/',
-  'http://0x7f.0.0.1:PORT/', 'http://0x7f.1:PORT/', 'http://017700000001:PORT/', 'http://0177.0.0.1:PORT/', 'http://0177.0.0.01:PORT/', 'http://00000177.0.0.1:PORT/',
-  'http://127.000.000.001:PORT/', 'http://127.0.0.1%2e:PORT/', 'http://%31%32%37.0.0.1:PORT/', 'http://①②⑦.⓪.⓪.①:PORT/', 'http://１２７.０.０.１:PORT/', 'http://127。0。0。1:PORT/',
-  'http://127．0．0．1:PORT/', 'http:127.0.0.1:PORT/', 'http:/127.0.0.1:PORT/', 'http:\\\\127.0.0.1:PORT/', 'http:///127.0.0.1:PORT/', '  http://127.0.0.1:PORT/  ',
-  'ht\ntp://127.0.0.1:PORT/', 'http://127.0.0.1:PORT\\@example.com/', 'HTTP://127.0.0.1:PORT/', 'http://127.8.8.8:PORT/', 'http://0.0.0.0:PORT/', 'http://0:PORT/', 'http://0x0:PORT/', 'http://00:PORT/',
-  'http://[::1]:PORT/', 'http://[0:0:0:0:0:0:0:1]:PORT/', 'http://[0000::0001]:PORT/', 'http://[::]:PORT/', 'http://[::ffff:127.0.0.1]:PORT/', 'http://[::ffff:7f00:1]:PORT/',
-  'http://[0:0:0:0:0:ffff:127.0.0.1]:PORT/', 'http://[::127.0.0.1]:PORT/', 'http://[64:ff9b::127.0.0.1]:PORT/', 'http://[64:ff9b::7f00:1]:PORT/', 'http://[64:ff9b:1::7f00:1]:PORT/', 'http://[2002:7f00:1::]:PORT/',
-  'http://[2001:0:7f00:1::]:PORT/', 'http://[fe80::1]:PORT/', 'http://[fc00::1]:PORT/', 'http://[fd00:ec2::254]/latest/meta-data/', 'http://[ff02::1]:PORT/',
-  'http://169.254.169.254/latest/meta-data/', 'http://2852039166/', 'http://0xa9fea9fe/', 'http://0251.0376.0251.0376/', 'http://169.254.43518/', 'http://[::ffff:a9fe:a9fe]/',
-  'http://10.0.0.1/', 'http://10.1/', 'http://172.16.0.1/', 'http://192.168.0.1/', 'http://192.168.1/', 'http://100.64.0.1/', 'http://100.100.100.200/', 'http://168.63.129.16/',
-  'http://198.18.0.1/', 'http://192.0.0.192/', 'http://224.0.0.1/', 'http://240.0.0.1/', 'http://255.255.255.255/', 'http://4294967295/',
-  'http://localhost:PORT/', 'http://LOCALHOST:PORT/', 'http://localhost.:PORT/', 'http://inside.example:PORT/', 'http://mixed.example:PORT/', 'http://mapped.example:PORT/', 'http://nat64.example:PORT/',
-  'http://ⓘⓝⓢⓘⓓⓔ.example:PORT/', 'http://user@127.0.0.1:PORT/', 'http://user:password@public.example/', 'http://public.example@127.0.0.1:PORT/', 'http://127.0.0.1:PORT#@public.example/', 'http://public.example:25/',
-  'file:///etc/passwd', 'ftp://127.0.0.1/', 'gopher://127.0.0.1:PORT/', 'data:text/plain,hello', 'javascript:1', 'dict://127.0.0.1:PORT/', 'ws://127.0.0.1:PORT/', 'unix:/var/run/docker.sock', 'blob:http://127.0.0.1:PORT/', '//127.0.0.1:PORT/',
-  'http://', 'http://256.256.256.256/', 'http://127.0.0.1:99999/', 'http://[::1/', 'http://[fe80::1%25eth0]:PORT/', 'http://exa mple.com/', '', 'about:blank',
+  'http://127.0.0.1:PORT/',
+  'http://127.1:PORT/',
+  'http://127.0.1:PORT/',
+  'http://127.0.0.1.:PORT/',
+  'http://2130706433:PORT/',
+  'http://0x7f000001:PORT/',
+  'http://0x7f.0.0.1:PORT/',
+  'http://0x7f.1:PORT/',
+  'http://017700000001:PORT/',
+  'http://0177.0.0.1:PORT/',
+  'http://0177.0.0.01:PORT/',
+  'http://00000177.0.0.1:PORT/',
+  'http://127.000.000.001:PORT/',
+  'http://127.0.0.1%2e:PORT/',
+  'http://%31%32%37.0.0.1:PORT/',
+  'http://①②⑦.⓪.⓪.①:PORT/',
+  'http://１２７.０.０.１:PORT/',
+  'http://127。0。0。1:PORT/',
+  'http://127．0．0．1:PORT/',
+  'http:127.0.0.1:PORT/',
+  'http:/127.0.0.1:PORT/',
+  'http:\\\\127.0.0.1:PORT/',
+  'http:///127.0.0.1:PORT/',
+  '  http://127.0.0.1:PORT/  ',
+  'ht\ntp://127.0.0.1:PORT/',
+  'http://127.0.0.1:PORT\\@example.com/',
+  'HTTP://127.0.0.1:PORT/',
+  'http://127.8.8.8:PORT/',
+  'http://0.0.0.0:PORT/',
+  'http://0:PORT/',
+  'http://0x0:PORT/',
+  'http://00:PORT/',
+  'http://[::1]:PORT/',
+  'http://[0:0:0:0:0:0:0:1]:PORT/',
+  'http://[0000::0001]:PORT/',
+  'http://[::]:PORT/',
+  'http://[::ffff:127.0.0.1]:PORT/',
+  'http://[::ffff:7f00:1]:PORT/',
+  'http://[0:0:0:0:0:ffff:127.0.0.1]:PORT/',
+  'http://[::127.0.0.1]:PORT/',
+  'http://[64:ff9b::127.0.0.1]:PORT/',
+  'http://[64:ff9b::7f00:1]:PORT/',
+  'http://[64:ff9b:1::7f00:1]:PORT/',
+  'http://[2002:7f00:1::]:PORT/',
+  'http://[2001:0:7f00:1::]:PORT/',
+  'http://[fe80::1]:PORT/',
+  'http://[fc00::1]:PORT/',
+  'http://[fd00:ec2::254]/latest/meta-data/',
+  'http://[ff02::1]:PORT/',
+  'http://169.254.169.254/latest/meta-data/',
+  'http://2852039166/',
+  'http://0xa9fea9fe/',
+  'http://0251.0376.0251.0376/',
+  'http://169.254.43518/',
+  'http://[::ffff:a9fe:a9fe]/',
+  'http://10.0.0.1/',
+  'http://10.1/',
+  'http://172.16.0.1/',
+  'http://192.168.0.1/',
+  'http://192.168.1/',
+  'http://100.64.0.1/',
+  'http://100.100.100.200/',
+  'http://168.63.129.16/',
+  'http://198.18.0.1/',
+  'http://192.0.0.192/',
+  'http://224.0.0.1/',
+  'http://240.0.0.1/',
+  'http://255.255.255.255/',
+  'http://4294967295/',
+  'http://localhost:PORT/',
+  'http://LOCALHOST:PORT/',
+  'http://localhost.:PORT/',
+  'http://inside.example:PORT/',
+  'http://mixed.example:PORT/',
+  'http://mapped.example:PORT/',
+  'http://nat64.example:PORT/',
+  'http://ⓘⓝⓢⓘⓓⓔ.example:PORT/',
+  'http://user@127.0.0.1:PORT/',
+  'http://user:password@public.example/',
+  'http://public.example@127.0.0.1:PORT/',
+  'http://127.0.0.1:PORT#@public.example/',
+  'http://public.example:25/',
+  'file:///etc/passwd',
+  'ftp://127.0.0.1/',
+  'gopher://127.0.0.1:PORT/',
+  'data:text/plain,hello',
+  'javascript:1',
+  'dict://127.0.0.1:PORT/',
+  'ws://127.0.0.1:PORT/',
+  'unix:/var/run/docker.sock',
+  'blob:http://127.0.0.1:PORT/',
+  '//127.0.0.1:PORT/',
+  'http://',
+  'http://256.256.256.256/',
+  'http://127.0.0.1:99999/',
+  'http://[::1/',
+  'http://[fe80::1%25eth0]:PORT/',
+  'http://exa mple.com/',
+  '',
+  'about:blank',
 ] as const
 
 test(`each of ${hostile.length} spellings of a forbidden address is refused and reaches nobody`, async () => {
@@ -113,7 +200,9 @@ test(`each of ${hostile.length} spellings of a forbidden address is refused and 
       'public.example': ['93.184.215.14'],
     }),
   })
-  const codes = await Promise.all(hostile.map(async (url) => [url, await problemOf(outbound, { url: url.replace('PORT', `${server.port}`) })] as const))
+  const codes = await Promise.all(
+    hostile.map(async (url) => [url, await problemOf(outbound, { url: url.replace('PORT', `${server.port}`) })] as const),
+  )
   const wrong = codes.filter(([, code]) => code !== 'outbound.refused_address' && code !== 'outbound.bad_url')
   expect(wrong).toEqual([])
   expect(codes.filter(([, code]) => code === 'outbound.refused_address').length).toBeGreaterThan(60)
@@ -122,7 +211,9 @@ test(`each of ${hostile.length} spellings of a forbidden address is refused and 
 
 test('a problem names neither the inside address of a host nor the path that was asked for', async () => {
   const outbound = client({ allow: [], resolve: answersTo({ 'inside.example': ['10.1.2.3'] }) })
-  const error = await outbound.request({ method: 'GET', url: 'http://inside.example/bot-token?key=secret' }).catch((problem: unknown) => problem)
+  const error = await outbound
+    .request({ method: 'GET', url: 'http://inside.example/bot-token?key=secret' })
+    .catch((problem: unknown) => problem)
   expect(error).toBeInstanceOf(Problem)
   expect(JSON.stringify([(error as Problem).message, (error as Problem).details])).not.toMatch(/10\.1\.2\.3|token|secret/)
 })
@@ -173,10 +264,13 @@ test.each(['http://127.0.0.2:PORT/', 'http://[::1]:PORT/', 'http://169.254.169.2
   },
 )
 
-test.each(['file:///etc/passwd', 'http://user:password@127.0.0.1/', 'javascript:alert(1)', 'http://['])('a redirect to %s is refused', async (location) => {
-  const server = await serve((_, response) => response.writeHead(307, { location }).end())
-  expect(await problemOf(client(), { url: server.origin })).toBe('outbound.bad_url')
-})
+test.each(['file:///etc/passwd', 'http://user:password@127.0.0.1/', 'javascript:alert(1)', 'http://['])(
+  'a redirect to %s is refused',
+  async (location) => {
+    const server = await serve((_, response) => response.writeHead(307, { location }).end())
+    expect(await problemOf(client(), { url: server.origin })).toBe('outbound.bad_url')
+  },
+)
 
 test('redirects are followed within their limit; with a limit of 0 the redirect is the answer', async () => {
   const server = await serve((request, response) => {
@@ -202,9 +296,11 @@ test.each([
   const server = await serve((request, response) => {
     if (request.url === '/') return void response.writeHead(status, { location: '/next' }).end()
     let received = ''
-    request.on('data', (chunk) => (received += chunk)).on('end', () => {
-      response.end(JSON.stringify({ method: request.method, body: received, type: request.headers['content-type'] ?? null }))
-    })
+    request
+      .on('data', (chunk) => (received += chunk))
+      .on('end', () => {
+        response.end(JSON.stringify({ method: request.method, body: received, type: request.headers['content-type'] ?? null }))
+      })
   })
   const answer = await client().request({ method, url: server.origin, body: 'body', headers: { 'content-type': 'text/plain' } })
   expect(JSON.parse(answer.body.toString())).toEqual({ method: expected, body, type: body === '' ? null : 'text/plain' })
@@ -223,7 +319,13 @@ test('a redirect keeps credentials on its own origin and gives none of them to a
   await client().request({
     method: 'POST',
     url: `${server.origin}/`,
-    headers: { authorization: 'Bearer secret', cookie: 'a=secret', 'x-api-key': 'secret', 'x-custom-token': 'secret', 'content-type': 'text/plain' },
+    headers: {
+      authorization: 'Bearer secret',
+      cookie: 'a=secret',
+      'x-api-key': 'secret',
+      'x-custom-token': 'secret',
+      'content-type': 'text/plain',
+    },
     body: 'b',
   })
   expect(headers['/same']).toMatchObject({ authorization: 'Bearer secret', cookie: 'a=secret', 'x-custom-token': 'secret' })
@@ -306,7 +408,10 @@ test.each([
       response.on('close', () => clearInterval(timer))
     },
   ],
-  ['redirects to itself for ever, slowly', (_request, response) => void setTimeout(() => response.writeHead(302, { location: '/' }).end(), 60)],
+  [
+    'redirects to itself for ever, slowly',
+    (_request, response) => void setTimeout(() => response.writeHead(302, { location: '/' }).end(), 60),
+  ],
 ] satisfies [string, RequestListener][])('a server that %s meets the deadline', async (_, listener) => {
   const server = await serve(listener as RequestListener)
   const started = performance.now()
@@ -365,7 +470,9 @@ test('at most 32 connections go to one origin, and all requests are answered', a
   const port = await listening(server, '127.0.0.1')
   cleanups.push(() => new Promise((resolve) => server.close(resolve)))
   const outbound = client()
-  const answers = await Promise.all(Array.from({ length: 200 }, () => outbound.request({ method: 'GET', url: `http://127.0.0.1:${port}/` })))
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, () => outbound.request({ method: 'GET', url: `http://127.0.0.1:${port}/` })),
+  )
   expect(answers.every((answer) => answer.status === 200)).toBe(true)
   expect(most).toBeLessThanOrEqual(32)
   expect(most).toBeGreaterThan(1)

@@ -172,7 +172,10 @@ export const createOutbound = (options: { readonly allow: readonly string[]; rea
       const started = performance.now()
       const timeout_ms = request.timeout_ms ?? 30_000
       const controller = new AbortController()
-      const timer = setTimeout(() => controller.abort(errors.timeout({ detail: `No complete answer within ${timeout_ms} ms.` })), timeout_ms)
+      const timer = setTimeout(
+        () => controller.abort(errors.timeout({ detail: `No complete answer within ${timeout_ms} ms.` })),
+        timeout_ms,
+      )
       const abort = (): void => controller.abort(errors.aborted({ cause: request.signal?.reason }))
       if (request.signal?.aborted === true) abort()
       request.signal?.addEventListener('abort', abort, { once: true })

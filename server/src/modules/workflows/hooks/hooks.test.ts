@@ -53,7 +53,13 @@ test('the trigger is the call: method, path, headers, query and body, without it
   })
   expect(reply.status).toBe(200)
   const { input } = await executionOf(reply.headers.get('x-millrace-execution-id'))
-  expect(input).toMatchObject({ method: 'POST', path: 'orders/new', query: { a: '1', b: ['x y', '2'], '': '' }, body: { n: 1 }, raw_id: null })
+  expect(input).toMatchObject({
+    method: 'POST',
+    path: 'orders/new',
+    query: { a: '1', b: ['x y', '2'], '': '' },
+    body: { n: 1 },
+    raw_id: null,
+  })
   expect(input.headers).toMatchObject({ 'x-custom': 'kept', 'content-type': 'application/json' })
   expect(JSON.stringify(input)).not.toContain('canary')
   expect((await call('orders/new', { body: { n: 2 } }, 'PUT')).body).toEqual({ got: { n: 2 } })
@@ -64,8 +70,16 @@ test.each<[string, TestRequest, unknown]>([
   ['JSON of a kind', raw('[1]', 'application/vnd.api+json; charset=utf-8'), [1]],
   ['JSON with a byte order mark', raw('\ufeff{"a":1}', 'application/json'), { a: 1 }],
   ['a NUL byte and half a surrogate pair in JSON', raw('"a\\u0000b\\ud800"', 'application/json'), 'a\0b\ud800'],
-  ['names that JavaScript has a meaning for', raw('{"__proto__":{"a":1},"constructor":{"prototype":1}}', 'application/json'), JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":1}}')],
-  ['a form', raw('a=1&b=x+y&b=%C3%BC&__proto__=2', 'application/x-www-form-urlencoded'), JSON.parse('{"a":"1","b":["x y","ü"],"__proto__":"2"}')],
+  [
+    'names that JavaScript has a meaning for',
+    raw('{"__proto__":{"a":1},"constructor":{"prototype":1}}', 'application/json'),
+    JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":1}}'),
+  ],
+  [
+    'a form',
+    raw('a=1&b=x+y&b=%C3%BC&__proto__=2', 'application/x-www-form-urlencoded'),
+    JSON.parse('{"a":"1","b":["x y","ü"],"__proto__":"2"}'),
+  ],
   ['text', raw("it's <b>", 'text/plain'), "it's <b>"],
   ['text in Latin-1', raw(Buffer.from([0xe4]), 'text/plain; charset=iso-8859-1'), 'ä'],
   ['XML', raw('<a/>', 'application/xml'), '<a/>'],
@@ -101,7 +115,11 @@ test.each<[string, TestRequest, number, string]>([
   ['more than 1 MiB', raw(`"${'x'.repeat(1_100_000)}"`, 'application/json'), 413, 'http.body_too_large'],
 ])('a body of %s starts nothing unless it can be read', async (_, request, status, code) => {
   await publishOnce('bodies', webhookDefinition('bodies'))
-  const reply = await scenario(mill, { when: () => call('bodies', request), status, events: status === 200 ? ['workflows.execution.succeeded'] : [] })
+  const reply = await scenario(mill, {
+    when: () => call('bodies', request),
+    status,
+    events: status === 200 ? ['workflows.execution.succeeded'] : [],
+  })
   if (status !== 200) {
     expect(reply.headers.get('content-type')).toContain('application/problem+json')
     expect(reply.headers.get('x-millrace-execution-id')).toBeNull()
@@ -127,13 +145,66 @@ test('the last step answers, in the status that the webhook names', async () => 
 })
 
 test.each<[string, JsonObject, { status: number; body: unknown; headers: { [name: string]: string | null } }]>([
-  ['JSON', { status: 201, body: { a: '{{ trigger.body.n }}' } }, { status: 201, body: { a: 5 }, headers: { 'content-type': 'application/json; charset=utf-8' } }],
+  [
+    'JSON',
+    { status: 201, body: { a: '{{ trigger.body.n }}' } },
+    { status: 201, body: { a: 5 }, headers: { 'content-type': 'application/json; charset=utf-8' } },
+  ],
   ['a string as JSON', { body: 'text' }, { status: 200, body: 'text', headers: { 'content-type': 'application/json; charset=utf-8' } }],
-  ['text', { body: 'n = {{ trigger.body.n }}', headers: { 'Content-Type': 'text/csv' } }, { status: 200, body: 'n = 5', headers: { 'content-type': 'text/csv', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" } }],
-  ['a page without rights', { body: '<p>hi</p>', headers: { 'content-type': 'text/html' } }, { status: 200, body: '<p>hi</p>', headers: { 'content-security-policy': 'sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts', 'x-content-type-options': 'nosniff' } }],
-  ['a redirect', { status: 303, body: null, headers: { location: 'https://example.org/' } }, { status: 303, body: null, headers: { location: 'https://example.org/' } }],
+  [
+    'text',
+    { body: 'n = {{ trigger.body.n }}', headers: { 'Content-Type': 'text/csv' } },
+    {
+      status: 200,
+      body: 'n = 5',
+      headers: { 'content-type': 'text/csv', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" },
+    },
+  ],
+  [
+    'a page without rights',
+    { body: '<p>hi</p>', headers: { 'content-type': 'text/html' } },
+    {
+      status: 200,
+      body: '<p>hi</p>',
+      headers: {
+        'content-security-policy': 'sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts',
+        'x-content-type-options': 'nosniff',
+      },
+    },
+  ],
+  [
+    'a redirect',
+    { status: 303, body: null, headers: { location: 'https://example.org/' } },
+    { status: 303, body: null, headers: { location: 'https://example.org/' } },
+  ],
   ['nothing', { status: 204, body: 'dropped' }, { status: 204, body: null, headers: { 'content-type': null } }],
-  ['no power over the origin', { body: 1, headers: { 'Set-Cookie': 'a=b', 'Content-Security-Policy': '*', 'Strict-Transport-Security': 'max-age=0', 'Clear-Site-Data': '"*"', 'X-Request-Id': 'x', 'Content-Encoding': 'gzip', 'X-Mine': 'yes' } }, { status: 200, body: 1, headers: { 'set-cookie': null, 'clear-site-data': null, 'strict-transport-security': null, 'content-encoding': null, 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'x-mine': 'yes' } }],
+  [
+    'no power over the origin',
+    {
+      body: 1,
+      headers: {
+        'Set-Cookie': 'a=b',
+        'Content-Security-Policy': '*',
+        'Strict-Transport-Security': 'max-age=0',
+        'Clear-Site-Data': '"*"',
+        'X-Request-Id': 'x',
+        'Content-Encoding': 'gzip',
+        'X-Mine': 'yes',
+      },
+    },
+    {
+      status: 200,
+      body: 1,
+      headers: {
+        'set-cookie': null,
+        'clear-site-data': null,
+        'strict-transport-security': null,
+        'content-encoding': null,
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+        'x-mine': 'yes',
+      },
+    },
+  ],
 ])('http.respond answers with %s', async (name, config, expected) => {
   const path = `respond-${name.replaceAll(' ', '-')}`
   await publish(anna, respondDefinition(path, config))
@@ -163,7 +234,10 @@ test('an answer does not wait for what comes after it', async () => {
       { id: 'respond', type: 'http.respond', config: { body: 'early' } },
       { id: 'fetch', type: 'http.request', config: { method: 'GET', url } },
     ],
-    edges: [{ from: 'hook', to: 'respond' }, { from: 'respond', to: 'fetch' }],
+    edges: [
+      { from: 'hook', to: 'respond' },
+      { from: 'respond', to: 'fetch' },
+    ],
   })
   const reply = await call('early')
   expect([reply.status, reply.body]).toEqual([200, 'early'])
@@ -172,20 +246,26 @@ test('an answer does not wait for what comes after it', async () => {
   release()
 })
 
-test.each(['last_node', 'respond_node'])('a run that fails is answered 500 with %s, and tells a stranger no more than its id', async (respond) => {
-  const url = await serve((_, response) => response.writeHead(400).end('canary'))
-  const hook = { id: 'hook', type: 'trigger.webhook', config: { path: `fails-${respond}`, respond } }
-  await publish(anna, requestDefinition(hook, url))
-  const reply = await scenario(mill, {
-    when: () => call(`fails-${respond}`),
-    status: 500,
-    body: { code: 'workflows.execution_failed', execution_status: 'failed' },
-    events: ['workflows.execution.failed'],
-  })
-  expect(reply.body.execution_id).toBe(reply.headers.get('x-millrace-execution-id'))
-  expect(JSON.stringify(reply.body)).not.toContain('canary')
-  expect(await executionOf(reply.body.execution_id)).toMatchObject({ status: 'failed', error: { code: 'http.status', node_id: 'fetch', details: { status: 400, body: 'canary' } } })
-})
+test.each(['last_node', 'respond_node'])(
+  'a run that fails is answered 500 with %s, and tells a stranger no more than its id',
+  async (respond) => {
+    const url = await serve((_, response) => response.writeHead(400).end('canary'))
+    const hook = { id: 'hook', type: 'trigger.webhook', config: { path: `fails-${respond}`, respond } }
+    await publish(anna, requestDefinition(hook, url))
+    const reply = await scenario(mill, {
+      when: () => call(`fails-${respond}`),
+      status: 500,
+      body: { code: 'workflows.execution_failed', execution_status: 'failed' },
+      events: ['workflows.execution.failed'],
+    })
+    expect(reply.body.execution_id).toBe(reply.headers.get('x-millrace-execution-id'))
+    expect(JSON.stringify(reply.body)).not.toContain('canary')
+    expect(await executionOf(reply.body.execution_id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'http.status', node_id: 'fetch', details: { status: 400, body: 'canary' } },
+    })
+  },
+)
 
 test.each(['last_node', 'respond_node'])('a run that takes long goes on, and its call is answered 202 with %s', async (respond) => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
@@ -230,7 +310,10 @@ test('a webhook listens in every process from its publish on, and no longer than
     const before = await publish(anna, webhookDefinition('everywhere', {}, { version: 1 }))
     const there = () => other.call('POST', '/hooks/anna/everywhere')
     await expect.poll(async () => (await there()).body).toEqual({ version: 1 })
-    const put = await anna.call('PUT', `/api/v1/workflows/${before}`, { body: { definition: webhookDefinition('everywhere', {}, { version: 2 }) }, headers: { 'if-match': '*' } })
+    const put = await anna.call('PUT', `/api/v1/workflows/${before}`, {
+      body: { definition: webhookDefinition('everywhere', {}, { version: 2 }) },
+      headers: { 'if-match': '*' },
+    })
     expect(put.status).toBe(200)
     await anna.call('POST', `/api/v1/workflows/${before}/publish`)
     await expect.poll(async () => (await there()).body).toEqual({ version: 2 })

@@ -40,13 +40,17 @@ const fieldsOf = (text: string): JsonObject => {
   return Object.fromEntries(fields)
 }
 
-const textual = /^(?:text\/[\w.+-]+|application\/(?:xml|javascript|graphql|x-ndjson|ndjson|jsonl|yaml|x-yaml|sql)|[\w.+-]+\/[\w.+-]+\+(?:xml|yaml))$/
+const textual =
+  /^(?:text\/[\w.+-]+|application\/(?:xml|javascript|graphql|x-ndjson|ndjson|jsonl|yaml|x-yaml|sql)|[\w.+-]+\/[\w.+-]+\+(?:xml|yaml))$/
 const jsonLike = /^(?:application|text)\/(?:json|[\w.-]+\+json)$/
 
 const bodyOf = (headers: RawRequest['headers'], body: Buffer): Json => {
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
-    throw httpErrors.unsupported_media_type({ detail: 'Send the body without Content-Encoding.', headers: { 'accept-encoding': 'identity' } })
+    throw httpErrors.unsupported_media_type({
+      detail: 'Send the body without Content-Encoding.',
+      headers: { 'accept-encoding': 'identity' },
+    })
   }
   const contentType = String(headers['content-type'] ?? '')
   if (contentType === 'application/json') return jsonOf(body)
@@ -59,7 +63,8 @@ const bodyOf = (headers: RawRequest['headers'], body: Buffer): Json => {
   throw unsupported(`A webhook takes JSON, a form or text, not ${JSON.stringify(type.slice(0, 100))}.`)
 }
 
-const unsupported = (detail: string) => httpErrors.unsupported_media_type({ detail, headers: { accept: 'application/json, application/x-www-form-urlencoded, text/*' } })
+const unsupported = (detail: string) =>
+  httpErrors.unsupported_media_type({ detail, headers: { accept: 'application/json, application/x-www-form-urlencoded, text/*' } })
 
 const charsetOf = (parameters: readonly string[]): string =>
   parameters.map((parameter) => /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(parameter)?.[1]).find((name) => name !== undefined) ?? 'utf-8'
