@@ -1,20 +1,27 @@
+/** Insertions, deletions, changes and swaps of neighbours between two words (optimal string alignment); above `most`, `most + 1`. */
 const distance = (a: string, b: string, most: number): number => {
+  let earlier: number[] = []
   let before = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let row = 1; row <= a.length; row += 1) {
     const now = [row]
     for (let column = 1; column <= b.length; column += 1) {
       const change = a[row - 1] === b[column - 1] ? 0 : 1
-      now.push(Math.min((now[column - 1] as number) + 1, (before[column] as number) + 1, (before[column - 1] as number) + change))
+      let least = Math.min((now[column - 1] as number) + 1, (before[column] as number) + 1, (before[column - 1] as number) + change)
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
+      if (swapped) least = Math.min(least, (earlier[column - 2] as number) + 1)
+      now.push(least)
     }
-    if (Math.min(...now) > most) return most + 1
+    // A swap reaches back two rows.
+    if (Math.min(...now, ...before) > most) return most + 1
+    earlier = before
     before = now
   }
   return before[b.length] as number
 }
 
 /**
- * The name that was probably meant: the one fewest typing errors away (Levenshtein), upper and lower case being the same, and at most
- * a third of the word. Undefined when none is near.
+ * The name that was probably meant: the one fewest typing errors away, upper and lower case being the same, and at most a third of
+ * the word. Undefined when none is near.
  */
 export const closest = (name: string, names: Iterable<string>): string | undefined => {
   if (name.length > 64) return undefined

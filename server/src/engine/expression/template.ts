@@ -14,10 +14,9 @@ const quotes = ['"""', "'''", '"', "'"] as const
 const afterQuoted = (text: string, start: number): number | null => {
   const quote = quotes.find((each) => text.startsWith(each, start))
   if (quote === undefined) return null
-  const before = text[start - 1]
-  const raw = before === 'r' || before === 'R'
   for (let index = start + quote.length; index < text.length; index += 1) {
-    if (!raw && text[index] === '\\') index += 1
+    // The parser skips what follows a backslash in raw texts, too.
+    if (text[index] === '\\') index += 1
     else if (text.startsWith(quote, index)) return index + quote.length
   }
   return text.length
