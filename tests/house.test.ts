@@ -1,14 +1,15 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { readSources } from '../tools/check-house.ts'
 import { checkHouse, importsOf, type Source } from '../tools/house-rules.ts'
 
 const root = join(import.meta.dirname, '..')
 
 test('the house is in order', () => {
-  const paths = globSync(['server/src/**/*.ts', 'tools/*.ts', 'tests/**/*.ts', 'bench/**/*.ts'], { cwd: root }).map((path) => path.replaceAll('\\', '/'))
-  expect(paths.length).toBeGreaterThan(100)
-  const breaches = checkHouse(paths.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') })))
+  const sources = readSources()
+  expect(sources.length).toBeGreaterThan(100)
+  const breaches = checkHouse(sources)
   expect(breaches.map(({ path, message }) => `${path} ${message}`)).toEqual([])
 })
 

@@ -1,5 +1,3 @@
-/** How a setting is written in the environment and what it becomes. */
-export type SettingType = 'text' | 'integer' | 'flag' | 'list' | 'url' | 'base64' | 'choice'
 
 /** A setting, declared in the module that owns it. The reference page and `.env.example` are generated from these. */
 export type SettingDeclaration =
