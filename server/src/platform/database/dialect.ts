@@ -1,4 +1,5 @@
 import {
+  type AbortableQueryOptions,
   type CompiledQuery,
   type DatabaseConnection,
   DefaultQueryExecutor,
@@ -27,18 +28,29 @@ const adapter = dialect.createAdapter()
 const compiler = dialect.createQueryCompiler()
 const driver: Driver = dialect.createDriver()
 
-/** A Kysely that has no connection of its own: it hands every compiled statement to `run`. Cheap enough to make one per request. */
-export const kyselyOver = (run: Run): Kysely<Database> => {
-  const execute = async <R>(query: CompiledQuery): Promise<QueryResult<R>> => toResult<R>(await run(query.sql, query.parameters))
-  const connection: DatabaseConnection = {
-    executeQuery: execute,
-    streamQuery: () => {
-      throw new Error('Results are not streamed: read in pages.')
-    },
+/** Kysely's own executor takes and releases a connection around each query; there is none to take here. */
+class DirectExecutor extends DefaultQueryExecutor {
+  readonly #run: Run
+
+  constructor(run: Run) {
+    const connection: DatabaseConnection = {
+      executeQuery: async <R>(query: CompiledQuery) => toResult<R>(await run(query.sql, query.parameters)),
+      streamQuery: () => {
+        throw new Error('Results are not streamed: read in pages.')
+      },
+    }
+    super(compiler, adapter, { provideConnection: (consumer) => consumer(connection) })
+    this.#run = run
   }
-  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (consumer) => consumer(connection) })
-  return new Kysely<Database>({ config: { dialect }, driver, dialect, executor })
+
+  override async executeQuery<R>(query: CompiledQuery, options?: AbortableQueryOptions): Promise<QueryResult<R>> {
+    if (options?.signal) return super.executeQuery<R>(query, options)
+    return toResult<R>(await this.#run(query.sql, query.parameters))
+  }
 }
+
+/** A Kysely that has no connection of its own: it hands every compiled statement to `run`. Cheap enough to make one per request. */
+export const kyselyOver = (run: Run): Kysely<Database> => new Kysely<Database>({ config: { dialect }, driver, dialect, executor: new DirectExecutor(run) })
 
 const toResult = <R>(rows: Rows): QueryResult<R> => {
   const changed = rows.command === 'INSERT' || rows.command === 'UPDATE' || rows.command === 'DELETE' || rows.command === 'MERGE'

@@ -70,7 +70,7 @@ export const driverOptions = (options: Pick<LinkOptions, 'connection' | 'role' |
 export const openClient = (connection: ConnectionOptions, options: postgres.Options<Record<string, postgres.PostgresType>>): postgres.Sql =>
   connection.url === undefined ? postgres(options) : postgres(connection.url, options)
 
-const lostError = (): Error => Object.assign(new Error('The connection to the database was lost.'), { code: 'CONNECTION_CLOSED' })
+export const connectionLost = (): Error => Object.assign(new Error('The connection to the database was lost.'), { code: 'CONNECTION_CLOSED' })
 
 const movedError = (): Error =>
   Object.assign(new Error('The statement ran out of its turn.'), { code: '0A000', routine: 'RevalidateCachedQuery' })
@@ -84,7 +84,7 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
   const die = (): void => {
     if (!alive) return
     alive = false
-    for (const reject of waiting) reject(lostError())
+    for (const reject of waiting) reject(connectionLost())
     waiting.clear()
     options.onLost?.()
   }
@@ -98,7 +98,7 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     onnotify: options.onNotify,
     // The driver would dial again by itself; a link lives once.
     socket: (target: Target) => {
-      if (dialled) throw lostError()
+      if (dialled) throw connectionLost()
       dialled = true
       return dial(target)
     },
@@ -106,7 +106,7 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
 
   const run = (text: string, parameters: readonly unknown[], how: object): Promise<Rows> =>
     new Promise((resolve, reject) => {
-      if (!alive) throw lostError()
+      if (!alive) throw connectionLost()
       const safe = parameters.map((value) => untyped(sql, checkParameter(value)))
       if (safe.length > 65_000) throw new RangeError('A statement takes at most 65,000 parameters.')
       if (text.includes('\0')) throw new TypeError('A statement cannot hold a NUL character.')

@@ -52,10 +52,16 @@ export const checkParameter = (value: unknown): unknown => {
       if (value instanceof Date) return value.toISOString()
       if (value instanceof Uint8Array) return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`
       if (value instanceof JsonValue) return value
-      return new JsonValue(value, JSON.stringify(value))
+      return new JsonValue(value, toJsonText(value))
     default:
       throw new TypeError(`A value of type ${typeof value} cannot be a parameter of a query.`)
   }
+}
+
+const toJsonText = (value: unknown): string => {
+  const text: string | undefined = JSON.stringify(value)
+  if (text === undefined) throw new TypeError('A value that JSON cannot say cannot be a parameter of a query.')
+  return text
 }
 
 const asIs = (text: string): string => text

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testDatabase, type TestDatabase } from '../testing/test-database.ts'
 import type { ReadDb } from './open.ts'
+import { savedQuery } from './saved-query.ts'
 import type { Scope } from './scope.ts'
 
 let database: TestDatabase
@@ -51,4 +52,70 @@ test('a thousand interleaved reads of two workspaces never mix', async () => {
   })
   const counts = await Promise.all(reads)
   expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(1_000)
+})
+
+test('the read path cannot write: not in the types, and not past them', async () => {
+  const db = database.handle.read(a)
+  const neverRun = (): void => {
+    // @ts-expect-error a ReadDb has no insert
+    void db.insertInto('events')
+    // @ts-expect-error nor an update
+    void db.updateTable('events')
+    // @ts-expect-error nor a delete
+    void db.deleteFrom('events')
+    // @ts-expect-error nor a transaction
+    void db.transaction()
+    // @ts-expect-error nor a way to write inside a common table expression
+    void db.with('gone', (inner) => inner.deleteFrom('events').returningAll())
+  }
+  expect(neverRun).toBeTypeOf('function')
+  const readOnly = { code: '25006' }
+  await expect(sql`insert into notes (workspace_id, body) values (${a.workspace_id}, 'x')`.execute(db)).rejects.toMatchObject(readOnly)
+  await expect(sql`with gone as (delete from notes returning *) select * from gone`.execute(db)).rejects.toMatchObject(readOnly)
+  await expect(sql`update notes set body = 'x'`.execute(database.handle.read(system))).rejects.toMatchObject(readOnly)
+  expect(await notes(db)).toHaveLength(3)
+})
+
+test('a saved query is compiled once and takes its values and its scope with each call', async () => {
+  const ofName = savedQuery<{ name: string; since: string }>()((db, value) =>
+    db.selectFrom('events').select(['name', 'workspace_id']).where('name', '=', value('name')).where('created_at', '>=', value('since')),
+  )
+  for (const scope of [a, b]) {
+    for (const name of ['notes.made', 'notes.lost']) {
+      await database.owner`insert into events (name, workspace_id, actor_type, data, created_at) values (${name}, ${scope.workspace_id}, 'system', '{}', now())`
+    }
+  }
+  const since = '2020-01-01T00:00:00.000Z'
+  for (const scope of [a, b, a]) {
+    expect(await ofName(database.handle.read(scope), { name: 'notes.lost', since })).toEqual([{ name: 'notes.lost', workspace_id: scope.workspace_id }])
+  }
+  expect(await ofName(database.handle.read(a), { name: 'notes.made', since: '2999-01-01T00:00:00.000Z' })).toEqual([])
+})
+
+test('a read whose table changes under it while others wait behind it still answers within its own scope', async () => {
+  const everything = async (scope: Scope): Promise<readonly Note[]> => (await sql<Note>`select * from notes`.execute(database.handle.read(scope))).rows
+  // Prepared on every lane before the change.
+  await Promise.all(Array.from({ length: 30 }, (_, index) => everything(index % 2 === 0 ? a : b)))
+  for (let column = 0; column < 5; column++) {
+    await database.owner.unsafe(`alter table notes add column added_${column} text`)
+    const reads = Array.from({ length: 60 }, async (_, index) => {
+      const scope = index % 2 === 0 ? a : b
+      const found = await everything(scope)
+      expect(found.map((note) => note.workspace_id)).toEqual([scope.workspace_id, scope.workspace_id, scope.workspace_id])
+      expect(found[0]).toHaveProperty(`added_${column}`)
+    })
+    await Promise.all(reads)
+  }
+})
+
+test('a read that PostgreSQL refuses fails alone', async () => {
+  const outcomes = await Promise.allSettled([
+    notes(database.handle.read(a)),
+    sql`select 1 / 0`.execute(database.handle.read(b)),
+    notes(database.handle.read(b)),
+    sql`select * from no_such_table`.execute(database.handle.read(a)),
+    notes(database.handle.read({ ...a, workspace_id: 'not-a-uuid' })),
+    notes(database.handle.read(a)),
+  ])
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'rejected', 'fulfilled'])
 })

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import { kyselyOver } from './dialect.ts'
 import { codeOf, errors, isCollision, isConnectionLoss, unavailable } from './errors.ts'
 import { keepLink, type KeptLink } from './keep.ts'
-import type { ConnectionOptions, Link, Rows } from './link.ts'
+import { type ConnectionOptions, connectionLost, type Link, type Rows } from './link.ts'
 import { beginInScope, type Scope } from './scope.ts'
 import type { Database } from './types.ts'
 
@@ -91,6 +91,7 @@ const runOnce = async <T>(kept: KeptLink, scope: Scope, work: (tx: OpenTransacti
 
 /** The last statement and the commit go out together; when the statement fails, PostgreSQL makes a rollback of the commit. */
 const commit = async (link: Link, last: Statement | undefined): Promise<void> => {
+  if (!link.alive()) throw connectionLost()
   const written = last === undefined ? null : link.send(last.text, last.parameters)
   const committed = link.sendSimple('commit')
   const [writing, outcome] = await Promise.allSettled([written, committed])
