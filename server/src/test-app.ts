@@ -7,7 +7,7 @@ import type { Clock } from './platform/clock.ts'
 import type { App } from './platform/context.ts'
 import type { RecordedEvent } from './platform/events/event.ts'
 import { httpService } from './platform/http/http-service.ts'
-import type { Module } from './platform/module.ts'
+import { announcements, type Module } from './platform/module.ts'
 import { type TestDatabase, testDatabase } from './platform/testing/test-database.ts'
 
 export interface TestAppOptions {
@@ -100,6 +100,8 @@ const testEnv = {
   HOST: '127.0.0.1',
   LOG_LEVEL: 'silent',
   TRUST_PROXY: 'loopback',
+  // A reply that drifts from its schema fails the test that meets it.
+  MILLRACE_CHECK_REPLIES: 'true',
   // The same for all, so that two servers can share a database.
   MILLRACE_SECRET_KEY: Buffer.alloc(32, 'test').toString('base64'),
 }
@@ -148,8 +150,8 @@ const accounts = (url: string, app: App): Pick<TestApp, 'register' | 'admin'> =>
 }
 
 const setupToken = async (app: App): Promise<string> => {
-  const told = await Promise.all(app.modules.map((module) => module.announce?.(app) ?? []))
-  const link = told.flat().find(({ text }) => text.includes('/setup?token='))
+  const told = await announcements(app)
+  const link = told.find(({ text }) => text.includes('/setup?token='))
   if (!link) throw new Error('There is no set-up link: this app has an admin, or no module that makes one.')
   return new URL(link.text).searchParams.get('token') as string
 }
