@@ -96,12 +96,25 @@ const fromPs = (): readonly Running[] =>
       return { pid: Number(pid), parent: Number(parent), memory_mib: Number(memory) / 1024, cpu_s }
     })
 
-/** Runs `work` and says what the process and those below it spent meanwhile, seconds of CPU. Other programs on the machine do not change these much. */
-export const spending = async <T>(pid: number, work: () => Promise<T>): Promise<{ readonly result: T; readonly own_s: number; readonly children_s: number }> => {
-  const before = processUse(pid)
+/** The processes that share a piece of work. */
+export interface Workers {
+  readonly pid: number
+  /** The process that has started PostgreSQL. */
+  readonly database_below: number
+}
+
+/** Seconds of CPU. Other programs on the machine change these much less than they change the speed. */
+export interface Spent {
+  readonly own_s: number
+  readonly database_s: number
+}
+
+export const spending = async <T>({ pid, database_below }: Workers, work: () => Promise<T>): Promise<Spent & { readonly result: T }> => {
+  const look = (): Spent => ({ own_s: processUse(pid).cpu_s, database_s: processUse(database_below).children_cpu_s })
+  const before = look()
   const result = await work()
-  const after = processUse(pid)
-  return { result, own_s: after.cpu_s - before.cpu_s, children_s: after.children_cpu_s - before.children_cpu_s }
+  const after = look()
+  return { result, own_s: after.own_s - before.own_s, database_s: after.database_s - before.database_s }
 }
 
 /** Microseconds of CPU for each of `count`. */

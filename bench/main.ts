@@ -55,5 +55,10 @@ const keep = async (name: string, lines: readonly Line[]): Promise<void> => {
   await writeFile(join(directory, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.stderr.write(`ended by ${signal}\n`)
+    process.exit(1)
+  })
+}
 process.exitCode = await main()

@@ -26,7 +26,7 @@ export interface ServerOptions {
   readonly profile_dir: string | null
   /** Settings beyond the port, the host and the data directory. */
   readonly env?: { readonly [name: string]: string }
-  /** What starts it, before the arguments; the server's own command when not given. */
+  /** What starts it; the repository's start script, without npm, when not given. */
   readonly command?: readonly string[]
 }
 
@@ -74,10 +74,10 @@ export const startServer = async (options: ServerOptions): Promise<ServerProcess
   const log = openSync(log_file, 'a')
   const port = await freePort()
   const profiling = profile_dir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile_dir}`]
-  const own = [process.execPath, ...profiling, join(root, 'server', 'src', 'main.ts'), 'start']
+  const own = [process.execPath, 'tools/setup.mjs', 'node', ...profiling, 'server/src/main.ts', 'start']
   const [program, ...args] = options.command ?? own
   const child = spawn(program as string, args, {
-    cwd: options.command === undefined ? directory : root,
+    cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], HOST: '127.0.0.1', PORT: String(port), MILLRACE_DATA_DIR: directory, ...env },
     stdio: ['ignore', log, log],
   })

@@ -5,6 +5,7 @@ import type { DatabaseAddress } from './serve.ts'
 
 export interface Ceiling {
   readonly port: number
+  readonly pid: number
   readonly stop: () => Promise<void>
 }
 
@@ -22,6 +23,6 @@ export const startCeiling = async <Told extends object = object>(name: 'webhook'
     child.stdin.end()
     await exited
   }
-  return { ...(JSON.parse(told) as Told & { port: number }), stop }
+  return { ...(JSON.parse(told) as Told & { port: number }), pid: child.pid as number, stop }
 }
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { type Account, signUp } from '../account.ts'
-import { type Bench, type Facts, median, round } from '../bench.ts'
+import { type Bench, median, round } from '../bench.ts'
 import { startCeiling } from '../ceilings/ceiling.ts'
 import { withCeilingDatabase } from '../database.ts'
-import type { LoadRequest, LoadResult } from '../load/contract.ts'
-import { asFastAsRepliesCome, complaintsOf, runLoad } from '../load/load.ts'
+import { type AccountedRun, figuresOf, runAccounted } from '../load/accounted.ts'
+import type { LoadRequest } from '../load/contract.ts'
+import { asFastAsRepliesCome, complaintsOf } from '../load/load.ts'
 import { untilQuiet } from '../machine.ts'
 import { withDirectory } from '../place.ts'
 import { startServer } from '../server.ts'
@@ -26,14 +27,6 @@ const get = (path: string, token: string, body: string | null): LoadRequest => (
 export const profilesOf = (accounts: readonly Account[]): Promise<readonly LoadRequest[]> =>
   Promise.all(accounts.map(async (account) => get('/api/v1/users/profile', account.token, await account.read('/users/profile'))))
 
-export const figuresOf = (run: LoadResult): Facts => ({
-  requests_per_s: run.requests_per_s,
-  p50_ms: round(run.p50_ms),
-  p90_ms: round(run.p90_ms),
-  p99_ms: round(run.p99_ms),
-  max_ms: round(run.max_ms),
-})
-
 export const read: Bench = {
   name: 'read',
   summary: 'GET /api/v1/users/profile with a bearer token, under row-level security',
@@ -46,11 +39,11 @@ export const read: Bench = {
         await withCeilingDatabase(server.database, async (database) => {
           const bare = await startCeiling<{ tokens: readonly string[] }>('read', database)
           const rows = bare.tokens.map((token) => get('/profile', token, null))
-          const load = (port: number, requests: readonly LoadRequest[]): Promise<LoadResult> =>
-            runLoad({ ...asFastAsRepliesCome, port, clients, requests, warm_up_s, measured_s: options.seconds })
+          const load = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[]): Promise<AccountedRun> =>
+            runAccounted({ pid, database_below: server.pid }, { ...asFastAsRepliesCome, port, clients, requests, warm_up_s, measured_s: options.seconds })
           const foreign_cpu = await untilQuiet()
-          const rounds: { readonly bare: LoadResult; readonly ours: LoadResult }[] = []
-          for (let turn = 0; turn < options.rounds; turn++) rounds.push({ bare: await load(bare.port, rows), ours: await load(server.port, profiles) })
+          const rounds: { readonly bare: AccountedRun; readonly ours: AccountedRun }[] = []
+          for (let turn = 0; turn < options.rounds; turn++) rounds.push({ bare: await load(bare, rows), ours: await load(server, profiles) })
           await bare.stop()
           const ceiling = median(rounds.map((one) => one.bare), (run) => run.requests_per_s)
           const ours = median(rounds.map((one) => one.ours), (run) => run.requests_per_s)
