@@ -24,13 +24,19 @@ export const fileError = (error: unknown, path: string): unknown => {
         error,
       )
     case 'EROFS':
-      return new StartError(`${path} cannot be used: its file system is read-only.`, 'Set MILLRACE_DATA_DIR to a directory on a writable disk.', error)
+      return new StartError(
+        `${path} cannot be used: its file system is read-only.`,
+        'Set MILLRACE_DATA_DIR to a directory on a writable disk.',
+        error,
+      )
     case 'ENOSPC':
     case 'EDQUOT':
       return diskFull(path, error)
     case 'EEXIST':
     case 'ENOTDIR':
       return new StartError(`${path} cannot be used: it, or a part of its path, is a file.`, 'Set MILLRACE_DATA_DIR to a directory.', error)
+    case 'ENOENT':
+      return new StartError(`${path} cannot be created there.`, 'Set MILLRACE_DATA_DIR to a directory on a writable disk.', error)
     case 'ENAMETOOLONG':
       return new StartError(`${path} cannot be used: the path is too long.`, 'Set MILLRACE_DATA_DIR to a shorter path.', error)
     default:

@@ -33,7 +33,7 @@ const program = `
 
 /** Another process that opens the directory, and its answer. It holds on to the directory until it is killed. */
 const openElsewhere = async (path: string, prefix: readonly string[] = []) => {
-  const [file = process.execPath, ...args] = [...prefix, process.execPath, '--input-type=module', '-e', program, path]
+  const [file, ...args] = [...prefix, process.execPath, '--input-type=module', '-e', program, path]
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
@@ -77,7 +77,7 @@ test('a second server on the same directory is told the process id of the first'
 
 test('of servers that start in the same instant exactly one gets the directory', async () => {
   for (const round of ['a', 'b']) {
-    const path = join(root, `race-${round}`)
+    const path = join(root, 'race', round)
     const all = await Promise.all(Array.from({ length: 5 }, () => openElsewhere(path)))
     const winners = all.filter(({ instance_id }) => instance_id !== undefined)
     expect(winners).toHaveLength(1)
@@ -111,6 +111,8 @@ test('a path that is a file, or leads through one, is refused with a sentence', 
   await writeFile(file, 'text')
   expect((await refusal(file)).message).toContain('is a file')
   expect((await refusal(join(file, 'below'))).message).toContain('is a file')
+  await symlink(join(root, 'nowhere'), join(root, 'dangling'))
+  expect((await refusal(join(root, 'dangling'))).message).toContain('cannot be created')
   expect((await refusal(join(root, 'x'.repeat(300)))).message).toContain('too long')
   expect((await refusal(`${root}/line\nbreak`)).message).toContain('line break')
 })

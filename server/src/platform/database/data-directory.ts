@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isUuid } from '../../lib/id.ts'
@@ -60,10 +60,30 @@ const createDirectory = async (path: string): Promise<string> => {
     throw new StartError('The path of the data directory holds a line break.', 'Set MILLRACE_DATA_DIR to a path without one.')
   }
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectories(path)
     return await realpath(path)
   } catch (error) {
     throw fileError(error, path)
+  }
+}
+
+/** Not `recursive: true`: on a file system that takes no directories (/proc) Node then tries for ever. */
+const makeDirectories = async (path: string): Promise<void> => {
+  try {
+    await makeDirectory(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await makeDirectories(dirname(path))
+    await makeDirectory(path)
+  }
+}
+
+const makeDirectory = async (path: string): Promise<void> => {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    throw error
   }
 }
 
@@ -108,7 +128,8 @@ const sqliteBusy = 5
 
 const inUse = async (directory: string): Promise<StartError> => {
   const holder = await readHolder(directory)
-  const who = holder === null ? 'Another server' : `Another server (process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`})`
+  const who =
+    holder === null ? 'Another server' : `Another server (process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`})`
   return new StartError(
     `${who} is running on the data directory ${directory}.`,
     'Stop that one first, or set MILLRACE_DATA_DIR to another directory for this one.',

@@ -84,7 +84,7 @@ const program = `
 
 /** Starts a server in a process of its own. */
 const launch = (path: string, { prefix = [] as readonly string[], PATH = process.env['PATH'] } = {}) => {
-  const [file = '', ...args] = [...prefix, process.execPath, '--input-type=module', '-e', program, path]
+  const [file, ...args] = [...prefix, process.execPath, '--input-type=module', '-e', program, path]
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PATH }, cwd: import.meta.dirname })
   children.push(child)
   const exited = once(child, 'exit')
@@ -113,7 +113,15 @@ test('the first start makes a database without a port, in UTF-8, ordered by code
       pg_encoding_to_char(encoding) as encoding, datlocprovider::text || ' ' || datlocale as locale, 'Z' < 'a' as by_code_point
     from pg_database where datname = current_database()`
   expect(row).toEqual({
-    user: 'millrace', database: 'millrace', addresses: '', fsync: 'on', commit: 'on', zone: 'UTC', encoding: 'UTF8', locale: 'b C.UTF-8', by_code_point: true,
+    user: 'millrace',
+    database: 'millrace',
+    addresses: '',
+    fsync: 'on',
+    commit: 'on',
+    zone: 'UTC',
+    encoding: 'UTF8',
+    locale: 'b C.UTF-8',
+    by_code_point: true,
   })
   expect(server.host).toBe(join(root, 'main'))
   expect((await stat(cluster)).mode & 0o777).toBe(0o700)
@@ -139,36 +147,39 @@ test('settings handed in win over the built-in ones, and one that PostgreSQL doe
   expect((await refusal(join(root, 'main'), { settings: { no_such_setting: '1' } })).message).toContain('no_such_setting')
 })
 
-test.each(['set to die with its server', 'left running'])('a PostgreSQL %s, whose server was killed, gives way to the next start', async (kind) => {
-  const path = join(root, 'main')
-  const bin = join(root, 'bin')
-  if (kind === 'left running') {
-    // Without setpriv nothing ends PostgreSQL when its server dies.
-    await mkdir(bin)
-    if (process.getuid?.() === 0) await symlink('/usr/bin/unshare', join(bin, 'unshare'))
-  }
-  const child = launch(path, kind === 'left running' ? { PATH: bin } : {})
-  const orphan = await child.ready
-  const before = connect(orphan)
-  await before`insert into kept values (${kind})`
-  const open = await before.reserve()
-  await open`begin`
-  await open`insert into kept values ('never committed')`
-  await child.kill()
-  if (kind === 'left running') expect(isAlive(orphan.pid)).toBe(true)
+test.each(['set to die with its server', 'left running'])(
+  'a PostgreSQL %s, whose server was killed, gives way to the next start',
+  async (kind) => {
+    const path = join(root, 'main')
+    const bin = join(root, 'bin')
+    if (kind === 'left running') {
+      // Without setpriv nothing ends PostgreSQL when its server dies.
+      await mkdir(bin)
+      if (process.getuid?.() === 0) await symlink('/usr/bin/unshare', join(bin, 'unshare'))
+    }
+    const child = launch(path, kind === 'left running' ? { PATH: bin } : {})
+    const orphan = await child.ready
+    const before = connect(orphan)
+    await before`insert into kept values (${kind})`
+    const open = await before.reserve()
+    await open`begin`
+    await open`insert into kept values ('never committed')`
+    await child.kill()
+    if (kind === 'left running') expect(isAlive(orphan.pid)).toBe(true)
 
-  const { server, sql, entries, stop } = await start(path)
-  expect(server.pid()).not.toBe(orphan.pid)
-  expect(await postgresProcesses(join(path, 'postgres'))).not.toContain(orphan.pid)
-  const rows = await sql`select what from kept`
-  expect(rows.map(({ what }) => what as string)).toContain(kind)
-  expect(rows).not.toContainEqual({ what: 'never committed' })
-  if (kind === 'left running') expect(entries.some(({ msg }) => msg.includes('an earlier server left behind'))).toBe(true)
-  // It was asked to stop, not shot: nothing had to be recovered.
-  expect(entries.filter((entry) => entry.postgres?.includes('not properly shut down'))).toEqual([])
-  await before.end({ timeout: 0 })
-  await stop()
-})
+    const { server, sql, entries, stop } = await start(path)
+    expect(server.pid()).not.toBe(orphan.pid)
+    expect(await postgresProcesses(join(path, 'postgres'))).not.toContain(orphan.pid)
+    const rows = await sql`select what from kept`
+    expect(rows.map(({ what }) => what as string)).toContain(kind)
+    expect(rows).not.toContainEqual({ what: 'never committed' })
+    if (kind === 'left running') expect(entries.some(({ msg }) => msg.includes('an earlier server left behind'))).toBe(true)
+    // It was asked to stop, not shot: nothing had to be recovered.
+    expect(entries.filter((entry) => entry.postgres?.includes('not properly shut down'))).toEqual([])
+    await before.end({ timeout: 0 })
+    await stop()
+  },
+)
 
 test('a killed PostgreSQL is started again, also when one of its queries outlives it', async () => {
   const { server, sql, entries, stop, cluster } = await start(join(root, 'main'))
@@ -186,7 +197,9 @@ test('a killed PostgreSQL is started again, also when one of its queries outlive
   expect(await outlived).toBe('cut off')
   expect(await sql`select what from kept where what = 'before the kill'`).toHaveLength(1)
   expect(entries.some(({ level, msg }) => level === 50 && msg.includes('ended unexpectedly'))).toBe(true)
-  const [{ count } = { count: 0 }] = await sql<{ count: number }[]>`select count(*)::int as count from pg_stat_activity where query like 'do %'`
+  const [{ count } = { count: 0 }] = await sql<
+    { count: number }[]
+  >`select count(*)::int as count from pg_stat_activity where query like 'do %'`
   expect(count).toBe(0)
   await busy.end({ timeout: 0 })
   await stop()
@@ -210,7 +223,9 @@ test('a database of another major version is refused by name and left untouched'
   await writeFile(join(path, 'postgres', 'PG_VERSION'), '17\n')
   await writeFile(join(path, 'postgres', 'base', '1'), 'precious')
   const changed = async (): Promise<unknown> =>
-    Promise.all(['postgres', 'postgres/PG_VERSION', 'postgres/base', 'postgres/base/1'].map(async (name) => (await stat(join(path, name))).ctimeMs))
+    Promise.all(
+      ['postgres', 'postgres/PG_VERSION', 'postgres/base', 'postgres/base/1'].map(async (name) => (await stat(join(path, name))).ctimeMs),
+    )
   const before = await changed()
   const error = await refusal(path)
   expect(error.message).toContain('PostgreSQL 17')
@@ -260,7 +275,9 @@ test('a lock file that names a stranger’s process does not block the start', a
   const path = join(root, 'main')
   const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
   children.push(stranger)
-  await writeFile(join(path, 'postgres', 'postmaster.pid'), `${stranger.pid}\n${path}/postgres\n1\n5432\n${path}\n\n  1 1\nready   \n`, { mode: 0o600 })
+  await writeFile(join(path, 'postgres', 'postmaster.pid'), `${stranger.pid}\n${path}/postgres\n1\n5432\n${path}\n\n  1 1\nready   \n`, {
+    mode: 0o600,
+  })
   await writeFile(join(path, '.s.PGSQL.5432.lock'), `${stranger.pid}\n`, { mode: 0o600 })
   const { sql, stop } = await start(path)
   expect(await answers(sql)).toBe(true)
@@ -292,7 +309,9 @@ test('a start that is called off while it makes the database leaves nothing behi
 test('a start that is called off while PostgreSQL comes up leaves nothing running', async () => {
   const path = join(root, 'main')
   const controller = new AbortController()
-  const abortAtFirstWord = { write: (line: string) => line.includes('starting PostgreSQL') && controller.abort(new Error('changed my mind')) }
+  const abortAtFirstWord = {
+    write: (line: string) => line.includes('starting PostgreSQL') && controller.abort(new Error('changed my mind')),
+  }
   const started = refusedWith(start(path, { signal: controller.signal, log: pino({ level: 'debug' }, abortAtFirstWord) }))
   expect(await started).toBe(controller.signal.reason)
   expect(await postgresProcesses(join(path, 'postgres'))).toEqual([])

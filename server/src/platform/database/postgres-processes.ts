@@ -96,13 +96,18 @@ const listFromProc = async (): Promise<readonly Candidate[]> => {
   return processes.filter(({ name }) => name?.trim() === 'postgres').map(({ pid }) => ({ pid, directory: `/proc/${pid}/cwd` }))
 }
 
-/** Where there is no /proc (macOS); exported to be tested also where there is one. `lsof` answers with 1 when it finds none. */
-export const listFromLsof = async (): Promise<readonly Candidate[]> => {
-  const { stdout } = await promisify(execFile)('lsof', ['-w', '-a', '-c', '/^postgres$/', '-d', 'cwd', '-F', 'pn']).catch((error: { code?: unknown; stdout: string }) => {
-    if (error.code === 1) return error
-    throw error
-  })
-  return [...stdout.matchAll(/^p(\d+)\n(?:f.*\n)?n(.*)$/gm)].map(([, pid, directory]) => ({ pid: Number(pid), directory: directory as string }))
+/** Where there is no /proc (macOS). `lsof` answers with 1 when it finds none. */
+const listFromLsof = async (): Promise<readonly Candidate[]> => {
+  const { stdout } = await promisify(execFile)('lsof', ['-w', '-a', '-c', '/^postgres$/', '-d', 'cwd', '-F', 'pn']).catch(
+    (error: { code?: unknown; stdout: string }) => {
+      if (error.code === 1) return error
+      throw error
+    },
+  )
+  return [...stdout.matchAll(/^p(\d+)\n(?:f.*\n)?n(.*)$/gm)].map(([, pid, directory]) => ({
+    pid: Number(pid),
+    directory: directory as string,
+  }))
 }
 
 const allGone = async (cluster: string, patience: number): Promise<boolean> => {

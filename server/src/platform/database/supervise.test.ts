@@ -88,7 +88,11 @@ test('a system without an embedded PostgreSQL is told to bring its own', async (
 test('PostgreSQL’s last words become a sentence and an advice', () => {
   const full = explainFailure('It did not start', 'FATAL:  could not write lock file "postmaster.pid": No space left on device', '/data')
   expect(full.message).toBe('The disk that holds /data is full.')
-  const foreign = explainFailure('It did not start', 'FATAL:  data directory "/data/postgres" has wrong ownership\nHINT:  The server must be started by the user that owns it.', '/data')
+  const foreign = explainFailure(
+    'It did not start',
+    'FATAL:  data directory "/data/postgres" has wrong ownership\nHINT:  The server must be started by the user that owns it.',
+    '/data',
+  )
   expect(foreign.message).toContain('wrong ownership HINT:')
   expect(foreign.advice).toContain('must belong to it')
   expect(explainFailure('It did not start', '', '/data').message).toBe('It did not start: it ended without a word.')

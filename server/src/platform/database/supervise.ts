@@ -27,7 +27,7 @@ export interface SuperviseOptions {
 export interface Supervisor {
   /** The postmaster's process id; null while there is none. */
   readonly pid: () => number | null
-  /** Fast shutdown; after 10 s an immediate one. Resolves when the process is gone. May be called at any time, also twice. */
+  /** Fast shutdown; after 10 s an immediate one, after 16 s a kill. Resolves when the process is gone. May be called at any time, also twice. */
   readonly stop: () => Promise<void>
 }
 
@@ -83,7 +83,12 @@ const calm = 10_000
 /** Milliseconds before the nth start in a row: at once, then doubling up to a second. */
 export const backOff = (attempt: number): number => (attempt === 0 ? 0 : Math.min(1000, 50 * 2 ** (attempt - 1)))
 
-const keepRunning = async (first: Running, start: () => Promise<Running>, stopping: AbortSignal, options: SuperviseOptions): Promise<void> => {
+const keepRunning = async (
+  first: Running,
+  start: () => Promise<Running>,
+  stopping: AbortSignal,
+  options: SuperviseOptions,
+): Promise<void> => {
   const { log, onFatal, giveUpAfter = 10 } = options
   let running = first
   let attempt = 0
@@ -92,7 +97,7 @@ const keepRunning = async (first: Running, start: () => Promise<Running>, stoppi
     if (stopping.aborted) return
     if (running.age() > calm) attempt = 0
     log.error({ code, signal, postgres_pid: running.pid }, 'PostgreSQL ended unexpectedly; starting it again')
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         await delay(backOff(attempt++), undefined, { signal: stopping })
         running = await start()
@@ -181,8 +186,15 @@ const untilReady = (stderr: Readable, exited: Promise<Exit>, cluster: string, lo
   return Promise.race([ready, failed]).finally(() => clearInterval(progress))
 }
 
-const end = async (running: Running, { cluster, socketLock, log }: SuperviseOptions, patience = 10_000): Promise<void> => {
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+/** Milliseconds for each; at SIGQUIT PostgreSQL itself kills what does not end within 5 s. */
+const farewell = [
+  ['SIGINT', 10_000],
+  ['SIGQUIT', 6_000],
+  ['SIGKILL', 5_000],
+] as const
+
+const end = async (running: Running, { cluster, socketLock, log }: SuperviseOptions): Promise<void> => {
+  for (const [signal, patience] of farewell) {
     if (!running.isAlive()) break
     if (signal !== 'SIGINT') log.warn({ postgres_pid: running.pid, signal }, 'PostgreSQL does not stop; using a stronger signal')
     running.kill(signal)
