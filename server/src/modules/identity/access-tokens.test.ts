@@ -65,14 +65,18 @@ test('after a rotation the newest key signs, and the older ones verify until the
   expect(keys.map(({ kid }) => kid)).toEqual(['two', 'one'])
   const both = createAccessTokens(keys)
   expect(both.verify(tokens.sign(claims), now)).toMatchObject(claims)
-  expect(JSON.parse(Buffer.from(both.sign(claims).split('.')[0] as string, 'base64url').toString())).toEqual({ alg: 'EdDSA', typ: 'at+jwt', kid: 'two' })
+  expect(JSON.parse(Buffer.from(both.sign(claims).split('.')[0] as string, 'base64url').toString())).toEqual({
+    alg: 'EdDSA',
+    typ: 'at+jwt',
+    kid: 'two',
+  })
   const third = makeSigningKey('three', now + 1000 + 3600_000)
   expect(rotated(keys, third, 3600_000).map(({ kid }) => kid)).toEqual(['three', 'two'])
 })
 
 test('what the key set publishes verifies our tokens, and holds no private part', () => {
   const [jwk] = tokens.jwks
-  expect(Object.keys(jwk ?? {}).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x'])
+  expect(Object.keys(jwk ?? {}).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x'])
   const [header, body, signature] = tokens.sign(claims).split('.') as [string, string, string]
   const published = createPublicKey({ key: { ...jwk }, format: 'jwk' })
   expect(verifyBytes(null, Buffer.from(`${header}.${body}`), published, Buffer.from(signature, 'base64url'))).toBe(true)

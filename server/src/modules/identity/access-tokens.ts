@@ -88,7 +88,8 @@ const check = (verifier: (token: string) => unknown, token: string): Claims => {
   } catch (cause) {
     throw errors.token_invalid({ headers: challenge, cause })
   }
-  if (!isUuid(claims.sub) || !isUuid(claims.sid) || !isUuid(claims.wid) || typeof claims.exp !== 'number') throw errors.token_invalid({ headers: challenge })
+  if (!isUuid(claims.sub) || !isUuid(claims.sid) || !isUuid(claims.wid) || typeof claims.exp !== 'number')
+    throw errors.token_invalid({ headers: challenge })
   return claims as Claims
 }
 

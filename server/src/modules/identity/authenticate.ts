@@ -46,7 +46,14 @@ const identify = (app: App, claims: Claims, session: LiveSession | null, { works
     throw wanted === null ? errors.token_expired({ headers: challenge }) : workspaceErrors.not_found()
   }
   return {
-    actor: { type: 'user', user_id: session.user_id, session_id: session.session_id, role: session.role, workspace_role, plan: session.plan },
+    actor: {
+      type: 'user',
+      user_id: session.user_id,
+      session_id: session.session_id,
+      role: session.role,
+      workspace_role,
+      plan: session.plan,
+    },
     workspace_id,
   }
 }

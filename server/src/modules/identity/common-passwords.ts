@@ -10,7 +10,7 @@ export interface CommonPasswords {
 }
 
 export const commonPasswordsOf = (list: readonly string[]): CommonPasswords => {
-  const words = [...new Set(list.map((word) => word.toLowerCase()))].sort()
+  const words = [...new Set(list.map((word) => word.toLowerCase()))].toSorted()
   const text = words.join('\n')
   const starts = new Uint32Array(words.length + 1)
   let at = 0
@@ -26,7 +26,7 @@ export const commonPasswordsOf = (list: readonly string[]): CommonPasswords => {
       let high = count
       while (low < high) {
         const middle = (low + high) >>> 1
-        const candidate = text.slice(starts[middle] as number, (starts[middle + 1] as number) - 1)
+        const candidate = text.slice(starts[middle], (starts[middle + 1] as number) - 1)
         if (candidate === word) return true
         if (candidate < word) low = middle + 1
         else high = middle

@@ -56,7 +56,10 @@ test.each([
   ['make itself an admin', sql`update users set role = 'admin' where id = ${one.id}`],
   ['give itself a plan', sql`update users set plan = 'premium' where id = ${one.id}`],
   ['switch itself on', sql`update users set is_active = true where id = ${one.id}`],
-  ['add a user', sql`insert into users (id, email, username, plan, created_at, updated_at) values (gen_random_uuid(), 'x@y', 'xx', 'free', now(), now())`],
+  [
+    'add a user',
+    sql`insert into users (id, email, username, plan, created_at, updated_at) values (gen_random_uuid(), 'x@y', 'xx', 'free', now(), now())`,
+  ],
   ['move a session to somebody else', sql`update sessions set user_id = ${two.id} where user_id = ${one.id}`],
   ['lengthen a session', sql`update sessions set expires_at = now() + interval '1 year' where user_id = ${one.id}`],
   ['become a member elsewhere', sql`insert into workspace_members values (${two.workspace_id}, ${one.id}, 'owner', now())`],
@@ -67,14 +70,18 @@ test.each([
   ['make a set-up token', sql`insert into setup_tokens values ('x', now(), now())`],
 ])('a request cannot %s', async (_, statement) => {
   const refused = contextOf(one).tx(async (tx) => (await statement.execute(tx.db)).numAffectedRows)
-  await refused.then((rows) => expect(rows).toBe(0n), (error: Error) => expect(error.message).toMatch(refusal))
+  await refused.then(
+    (rows) => expect(rows).toBe(0n),
+    (error: Error) => expect(error.message).toMatch(refusal),
+  )
 })
 
 test("a request changes nobody else's rows", async () => {
   const before = await mill.database.owner`select * from users where id = ${two.id}`
   const changed = await contextOf(one).tx(async (tx) => [
     (await sql`update users set name = 'taken over' where id = ${two.id}`.execute(tx.db)).numAffectedRows,
-    (await sql`update sessions set revoked_at = now(), revoked_reason = 'removed' where user_id = ${two.id}`.execute(tx.db)).numAffectedRows,
+    (await sql`update sessions set revoked_at = now(), revoked_reason = 'removed' where user_id = ${two.id}`.execute(tx.db))
+      .numAffectedRows,
   ])
   expect(changed).toEqual([0n, 0n])
   expect(await mill.database.owner`select * from users where id = ${two.id}`).toEqual(before)

@@ -25,7 +25,11 @@ export const errors = defineErrors('auth', {
   password_weak: { status: 422, title: 'The password does not meet the policy' },
   registration_closed: { status: 403, title: 'New accounts are made by an admin here' },
   session_not_found: { status: 404, title: 'There is no such session' },
-  setup_invalid: { status: 401, title: 'The set-up link is not valid any more', doc: 'A new one is printed when the server starts, as long as there is no admin.' },
+  setup_invalid: {
+    status: 401,
+    title: 'The set-up link is not valid any more',
+    doc: 'A new one is printed when the server starts, as long as there is no admin.',
+  },
   setup_done: { status: 409, title: 'This installation has its first admin' },
   self_deactivation: { status: 409, title: 'An admin cannot switch off their own account' },
 })

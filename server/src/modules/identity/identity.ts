@@ -36,7 +36,11 @@ export const register = async (ctx: Ctx, input: Registration, client: Client): P
   const hash = await ctx.use(hashPool).hash(input.password)
   const workspace_id = ctx.newId()
   return ctx.asSystem('make the account of somebody who registers', workspace_id).tx(async (tx) => {
-    const user = await accounts.create(tx, { email: input.email, username: input.username, name: input.name, role: 'user', hash }, workspace_id)
+    const user = await accounts.create(
+      tx,
+      { email: input.email, username: input.username, name: input.name, role: 'user', hash },
+      workspace_id,
+    )
     return sessions.open(tx, { user, workspace_id, remember_me: false, method: 'registration', client })
   })
 }
@@ -121,7 +125,9 @@ export const listSessions = async (ctx: Ctx): Promise<readonly SessionView[]> =>
 const maxWorkspaces = 200
 
 /** The caller's account and workspaces. */
-export const me = async (ctx: Ctx): Promise<UserRow & { readonly workspace_id: string; readonly workspaces: workspaces.WorkspaceRow[] }> => {
+export const me = async (
+  ctx: Ctx,
+): Promise<UserRow & { readonly workspace_id: string; readonly workspaces: workspaces.WorkspaceRow[] }> => {
   const [user, { items }] = await Promise.all([users.profile(ctx), workspaces.list(ctx, { limit: maxWorkspaces, order: 'asc' })])
   return { ...user, workspace_id: ctx.workspace_id as string, workspaces: items }
 }
@@ -130,7 +136,13 @@ export const me = async (ctx: Ctx): Promise<UserRow & { readonly workspace_id: s
 export const verify = (
   ctx: Ctx,
   bearer: string,
-): { readonly valid: true; readonly user_id: string; readonly session_id: string; readonly expires_at: string; readonly scopes: string[] } => {
+): {
+  readonly valid: true
+  readonly user_id: string
+  readonly session_id: string
+  readonly expires_at: string
+  readonly scopes: string[]
+} => {
   const { user_id, session_id } = sessions.caller(ctx)
   const claims = ctx.use(tokenKeys).current().verify(bearer, ctx.now())
   if (claims === null) throw httpErrors.unauthenticated()

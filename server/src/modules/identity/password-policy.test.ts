@@ -41,12 +41,17 @@ test.each([
   expect(check(password)).toMatch(/too common/)
 })
 
-test.each(['thandi.mokoena', 'thandimokoena', 'ThandiMokoena1', 'thandi.mokoena@karoo-books.example', 'karoo-books-2026', 'MillraceMillrace', 'millrace-thandi'])(
-  '%s says no more than the account itself',
-  (password) => {
-    expect(check(password)).toMatch(/your name/)
-  },
-)
+test.each([
+  'thandi.mokoena',
+  'thandimokoena',
+  'ThandiMokoena1',
+  'thandi.mokoena@karoo-books.example',
+  'karoo-books-2026',
+  'MillraceMillrace',
+  'millrace-thandi',
+])('%s says no more than the account itself', (password) => {
+  expect(check(password)).toMatch(/your name/)
+})
 
 test('a short name inside a long password is no reason to refuse it', () => {
   expect(checkPassword('violet-umbrella-39-harbour', { email: 'umbrella@violet.example', username: 'a' }, common)).toBe(null)

@@ -15,7 +15,7 @@ export interface Owner {
  * after NFC, as hashed. Commonness is judged on the lower-case NFKC form, where look-alikes fold together.
  */
 export const checkPassword = (password: string, owner: Owner, common: CommonPasswords): string | null => {
-  const length = [...password.normalize('NFC')].length
+  const length = Array.from(password.normalize('NFC')).length
   if (length < passwordLength.min) return `must have at least ${passwordLength.min} characters`
   if (length > passwordLength.max) return `must have at most ${passwordLength.max} characters`
   const folded = password.normalize('NFKC').toLowerCase()
@@ -52,8 +52,19 @@ export const repeatedUnit = (word: string): string => {
   return word
 }
 
-const rows = ['abcdefghijklmnopqrstuvwxyz', '0123456789', 'qwertyuiopasdfghjklzxcvbnm', 'qwertzuiopasdfghjklyxcvbnm', 'azertyuiopqsdfghjklmwxcvbn']
-const runs = rows.flatMap((row) => [row + row, [...row + row].toReversed().join('')])
+const rows = [
+  'abcdefghijklmnopqrstuvwxyz',
+  '0123456789',
+  'qwertyuiopasdfghjklzxcvbnm',
+  'qwertzuiopasdfghjklyxcvbnm',
+  'azertyuiopqsdfghjklmwxcvbn',
+]
+const runs = rows.flatMap((row) => [
+  row + row,
+  Array.from(row + row)
+    .toReversed()
+    .join(''),
+])
 
 /** A stretch of the alphabet, the digits or a keyboard, forwards or backwards. */
 const isRun = (word: string): boolean => runs.some((run) => run.includes(word))
@@ -63,9 +74,16 @@ const productWords = ['millrace']
 const isAboutOwner = (folded: string, owner: Owner): boolean => {
   const [local = '', domain = ''] = owner.email.toLowerCase().split('@')
   const names = [owner.email, local, domain, domain.split('.')[0] ?? '', owner.username ?? '', owner.name ?? '', ...productWords]
-  const letters = (text: string): string => text.normalize('NFKC').toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '')
+  const letters = (text: string): string =>
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, '')
   let rest = letters(folded)
-  for (const name of names.map(letters).filter((text) => text.length >= 4).sort((a, b) => b.length - a.length)) {
+  for (const name of names
+    .map(letters)
+    .filter((text) => text.length >= 4)
+    .toSorted((a, b) => b.length - a.length)) {
     rest = rest.replaceAll(name, '')
   }
   // What remains beside the names must be worth something by itself.

@@ -22,7 +22,8 @@ export const readRefreshCookie = (app: App, request: RequestFacts): string | nul
   if (token === undefined || token === '') return null
   const { origin } = request.headers
   const ours =
-    typeof origin === 'string' && (origin === new URL(app.use(httpService).url()).origin || app.settings(httpSettings).cors_origins.includes(origin))
+    typeof origin === 'string' &&
+    (origin === new URL(app.use(httpService).url()).origin || app.settings(httpSettings).cors_origins.includes(origin))
   if (request.headers['sec-fetch-site'] !== 'same-origin' && !ours) throw errors.cross_site()
   return token
 }

@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, reuseGraceMs, type Presented } from './refresh-tokens.ts'
+import {
+  childOf,
+  decideRotation,
+  firstRefreshToken,
+  isRefreshToken,
+  refreshTokenHash,
+  reuseGraceMs,
+  type Presented,
+} from './refresh-tokens.ts'
 
 const now = Date.UTC(2026, 10, 20)
 const fresh: Presented = {
@@ -38,7 +46,7 @@ test('no token of an ended session or of an account switched off gives anything'
   })
   fc.assert(
     fc.property(anyToken, fc.constantFrom([true, true], [false, false], [true, false]), (token, [session_revoked, user_active]) => {
-      expect(decideRotation({ ...token, session_revoked: session_revoked as boolean, user_active: user_active as boolean }, now)).toBe('ended')
+      expect(decideRotation({ ...token, session_revoked, user_active }, now)).toBe('ended')
     }),
   )
 })

@@ -78,7 +78,11 @@ export const logout = route({
   handler: async (ctx, { query }) => {
     const all = query.all === true
     await identity.logout(ctx, all)
-    return reply({ status: 200, body: { message: all ? 'You are signed out everywhere.' : 'You are signed out.' }, cookies: [clearRefreshCookie] })
+    return reply({
+      status: 200,
+      body: { message: all ? 'You are signed out everywhere.' : 'You are signed out.' },
+      cookies: [clearRefreshCookie],
+    })
   },
 })
 
@@ -167,5 +171,6 @@ export const jwks = route({
   summary: 'The public keys that access tokens are signed with',
   allow: 'public',
   replies: { 200: Type.Object({ keys: Type.Array(Jwk) }) },
-  handler: (ctx) => reply({ status: 200, body: { keys: [...identity.publicKeys(ctx)] }, headers: { 'cache-control': 'public, max-age=300' } }),
+  handler: (ctx) =>
+    reply({ status: 200, body: { keys: [...identity.publicKeys(ctx)] }, headers: { 'cache-control': 'public, max-age=300' } }),
 })

@@ -24,12 +24,21 @@ export const Login = Type.Object(
 export type Login = Static<typeof Login>
 
 export const Setup = Type.Object(
-  { token: Type.String({ minLength: 1, maxLength: 200 }), email: Email, password: NewPassword, name: Type.Optional(DisplayName), use_cookie },
+  {
+    token: Type.String({ minLength: 1, maxLength: 200 }),
+    email: Email,
+    password: NewPassword,
+    name: Type.Optional(DisplayName),
+    use_cookie,
+  },
   { ...closed, title: 'Setup' },
 )
 export type Setup = Static<typeof Setup>
 
-export const Refresh = Type.Object({ refresh_token: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) }, { ...closed, title: 'Refresh' })
+export const Refresh = Type.Object(
+  { refresh_token: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) },
+  { ...closed, title: 'Refresh' },
+)
 
 const TokenFields = {
   access_token: Type.String(),
@@ -43,7 +52,11 @@ export const SignedIn = Type.Object({ user: User, ...TokenFields }, { title: 'Si
 export const Message = Type.Object({ message: Type.String() }, { title: 'Message' })
 
 export const Me = Type.Object(
-  { ...User.properties, workspace_id: Type.String({ format: 'uuid', description: 'The current workspace.' }), workspaces: Type.Array(Workspace) },
+  {
+    ...User.properties,
+    workspace_id: Type.String({ format: 'uuid', description: 'The current workspace.' }),
+    workspaces: Type.Array(Workspace),
+  },
   { title: 'Me' },
 )
 
@@ -53,7 +66,9 @@ export const Verified = Type.Object(
     user_id: Type.String({ format: 'uuid' }),
     session_id: Type.String({ format: 'uuid' }),
     expires_at: Type.String({ format: 'date-time', description: 'When this access token expires.' }),
-    scopes: Type.Array(Type.String(), { description: 'What the token is narrowed to; `*` for everything that the role of its user may do.' }),
+    scopes: Type.Array(Type.String(), {
+      description: 'What the token is narrowed to; `*` for everything that the role of its user may do.',
+    }),
   },
   { title: 'Verified' },
 )

@@ -24,7 +24,8 @@ const maxCached = 50_000
 /** The sessions that this process has seen. One round trip on first sight, none afterwards. */
 export const sessionCache = defineService<SessionCache<LiveSession>>({
   name: 'identity.sessions',
-  create: (app) => createSessionCache({ now: app.now, max: maxCached, load: (session_id, user_id) => readSession(app, session_id, user_id) }),
+  create: (app) =>
+    createSessionCache({ now: app.now, max: maxCached, load: (session_id, user_id) => readSession(app, session_id, user_id) }),
 })
 
 const readSession = async (app: App, session_id: string, user_id: string): Promise<LiveSession | null> => {

@@ -10,15 +10,26 @@ afterAll(mill.close)
 let addresses = 0
 const elsewhere = () => ({ 'x-forwarded-for': `198.19.${(addresses += 1) >> 8}.${addresses & 255}` })
 const signIn = async (user: TestUser, more: object = {}, headers: { [name: string]: string } = {}) =>
-  (await mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: user.password, ...more }, headers: { ...elsewhere(), ...headers } })).body
+  (
+    await mill.call('POST', '/api/v1/auth/login', {
+      body: { email: user.email, password: user.password, ...more },
+      headers: { ...elsewhere(), ...headers },
+    })
+  ).body
 const refresh = (refresh_token: string, headers: { [name: string]: string } = {}) =>
   mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token }, headers: { ...elsewhere(), ...headers } })
-const works = async (tokens: { access_token: string }): Promise<boolean> => (await mill.as(tokens)('GET', '/api/v1/auth/verify')).status === 200
+const works = async (tokens: { access_token: string }): Promise<boolean> =>
+  (await mill.as(tokens)('GET', '/api/v1/auth/verify')).status === 200
 
 test('a refresh gives new tokens for the same session, and no event', async () => {
   const user = await mill.register()
   clock.advance(1_000)
-  const reply = await scenario(mill, { when: () => refresh(user.refresh_token), status: 200, body: { user: { id: user.id }, token_type: 'bearer' }, events: [] })
+  const reply = await scenario(mill, {
+    when: () => refresh(user.refresh_token),
+    status: 200,
+    body: { user: { id: user.id }, token_type: 'bearer' },
+    events: [],
+  })
   expect(reply.body.refresh_token).not.toBe(user.refresh_token)
   expect(reply.body.access_token).not.toBe(user.access_token)
   const [before, after] = await Promise.all([user.call('GET', '/api/v1/auth/verify'), mill.as(reply.body)('GET', '/api/v1/auth/verify')])
@@ -97,7 +108,8 @@ test('a refresh token is good for a day, or thirty with remember_me, and a sessi
 
 test('an access token never outlives its session', async () => {
   const user = await mill.register()
-  await mill.database.owner`update sessions set expires_at = ${new Date(clock.now() + 60_000).toISOString()}::timestamptz where user_id = ${user.id}`
+  await mill.database
+    .owner`update sessions set expires_at = ${new Date(clock.now() + 60_000).toISOString()}::timestamptz where user_id = ${user.id}`
   const { body } = await refresh(user.refresh_token)
   expect(body.expires_in).toBe(60)
   expect(await works(body)).toBe(true)
@@ -112,9 +124,19 @@ test.each([['mlrr_' + 'a'.repeat(43)], ['eyJ.e30.x'], ['x'], ["' or 1=1 --"]])('
 test('an access token is not a refresh token, and none at all is none', async () => {
   const user = await mill.register()
   expect((await refresh(user.access_token)).status).toBeOneOf([401, 422])
-  expect(await mill.call('POST', '/api/v1/auth/refresh', { body: {}, headers: elsewhere() })).toMatchObject({ status: 401, body: { code: 'auth.refresh_invalid' } })
-  expect(await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: 1 }, headers: elsewhere() })).toMatchObject({ status: 422 })
-  expect(await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: user.refresh_token, user_id: user.id }, headers: elsewhere() })).toMatchObject({ status: 422 })
+  expect(await mill.call('POST', '/api/v1/auth/refresh', { body: {}, headers: elsewhere() })).toMatchObject({
+    status: 401,
+    body: { code: 'auth.refresh_invalid' },
+  })
+  expect(await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: 1 }, headers: elsewhere() })).toMatchObject({
+    status: 422,
+  })
+  expect(
+    await mill.call('POST', '/api/v1/auth/refresh', {
+      body: { refresh_token: user.refresh_token, user_id: user.id },
+      headers: elsewhere(),
+    }),
+  ).toMatchObject({ status: 422 })
 })
 
 test('a page of ours keeps the refresh token in a cookie that no script and no other site can use', async () => {
@@ -126,10 +148,17 @@ test('a page of ours keeps the refresh token in a cookie that no script and no o
   expect(signedIn).toMatchObject({ status: 200, body: { refresh_token: null } })
   const set = signedIn.headers.get('set-cookie') as string
   expect(set).toMatch(/^millrace_refresh=mlrr_[\w-]{43}; Path=\/api\/v1\/auth; Max-Age=2592000; HttpOnly; SameSite=Strict$/)
-  const cookie = (set.split(';')[0] as string)
-  const withCookie = (headers: { [name: string]: string }) => mill.call('POST', '/api/v1/auth/refresh', { headers: { ...elsewhere(), cookie, ...headers } })
+  const cookie = set.split(';')[0] as string
+  const withCookie = (headers: { [name: string]: string }) =>
+    mill.call('POST', '/api/v1/auth/refresh', { headers: { ...elsewhere(), cookie, ...headers } })
 
-  for (const headers of [{}, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'https://evil.example' }, { origin: 'null' }] as const) {
+  for (const headers of [
+    {},
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+  ] as const) {
     expect(await withCookie(headers)).toMatchObject({ status: 403, body: { code: 'auth.cross_site' } })
   }
   const first = await withCookie({ 'sec-fetch-site': 'same-origin' })
@@ -145,7 +174,12 @@ test('logging out ends this session at once, its access token included, and no o
   const user = await mill.register()
   const other = await signIn(user)
   expect(await works(user)).toBe(true)
-  await scenario(mill, { when: () => user.call('POST', '/api/v1/auth/logout'), status: 200, body: { message: expect.any(String) }, events: ['identity.session.revoked'] })
+  await scenario(mill, {
+    when: () => user.call('POST', '/api/v1/auth/logout'),
+    status: 200,
+    body: { message: expect.any(String) },
+    events: ['identity.session.revoked'],
+  })
   expect(await user.call('GET', '/api/v1/auth/me')).toMatchObject({ status: 401, body: { code: 'auth.session_revoked' } })
   expect(await refresh(user.refresh_token)).toMatchObject({ status: 401, body: { code: 'auth.session_revoked' } })
   expect(await works(other)).toBe(true)
@@ -174,13 +208,21 @@ test('?all=false is this session alone, and nonsense is refused', async () => {
 
 test('a user sees where they are signed in and can end one of the sessions', async () => {
   const user = await mill.register()
-  const phone = await signIn(user, {}, { 'user-agent': 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1', 'x-forwarded-for': '198.51.100.9' })
+  const phone = await signIn(
+    user,
+    {},
+    { 'user-agent': 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1', 'x-forwarded-for': '198.51.100.9' },
+  )
   const { body, status } = await user.call('GET', '/api/v1/auth/sessions')
   expect(status).toBe(200)
   expect(body.items.length).toBe(2)
   const there = body.items.find(({ is_current }: { is_current: boolean }) => !is_current)
   expect(there).toMatchObject({ device: 'Safari on iPhone', address: '198.51.100.9', last_seen_at: new Date(clock.now()).toISOString() })
-  await scenario(mill, { when: () => user.call('DELETE', `/api/v1/auth/sessions/${there.id}`), status: 200, events: ['identity.session.revoked'] })
+  await scenario(mill, {
+    when: () => user.call('DELETE', `/api/v1/auth/sessions/${there.id}`),
+    status: 200,
+    events: ['identity.session.revoked'],
+  })
   expect(await works(phone)).toBe(false)
   expect(await works(user)).toBe(true)
   expect((await user.call('GET', '/api/v1/auth/sessions')).body.items.length).toBe(1)
@@ -212,7 +254,11 @@ test('beyond a hundred sessions the one not seen for longest ends', async () => 
     from sessions, generate_series(1, 98)
     where id = ${current.session_id}`
   await mill.database.owner`update sessions set last_seen_at = last_seen_at - interval '1 hour' where id = ${verified.session_id}`
-  await scenario(mill, { when: async () => ({ status: 200, body: await signIn(user) }), status: 200, events: ['identity.session.revoked', 'identity.session.created'] })
+  await scenario(mill, {
+    when: async () => ({ status: 200, body: await signIn(user) }),
+    status: 200,
+    events: ['identity.session.revoked', 'identity.session.created'],
+  })
   expect(await works(old)).toBe(false)
   expect(await works(user)).toBe(true)
   expect((await user.call('GET', '/api/v1/auth/sessions')).body.items.length).toBe(100)

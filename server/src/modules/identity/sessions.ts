@@ -138,7 +138,12 @@ const rotate = async (tx: TxCtx, session: SessionRow, token_hash: string, child:
 }
 
 /** Ends sessions of one user, at once: in this process before the caller gets an answer, in the others with the event. */
-export const end = async (tx: TxCtx, user_id: string, ids: readonly string[] | 'all', reason: RevokedReason): Promise<readonly string[]> => {
+export const end = async (
+  tx: TxCtx,
+  user_id: string,
+  ids: readonly string[] | 'all',
+  reason: RevokedReason,
+): Promise<readonly string[]> => {
   const ended = await store.revokeSessions(tx.db, user_id, ids, reason, iso(tx.now()))
   const cache = tx.use(sessionCache)
   for (const { id } of ended) {

@@ -1,7 +1,10 @@
 import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
 
-export const insertToken = async (db: TxDb, token: { readonly token_hash: string; readonly created_at: string; readonly expires_at: string }): Promise<void> => {
+export const insertToken = async (
+  db: TxDb,
+  token: { readonly token_hash: string; readonly created_at: string; readonly expires_at: string },
+): Promise<void> => {
   await db.deleteFrom('setup_tokens').where('expires_at', '<', token.created_at).execute()
   await db.insertInto('setup_tokens').values(token).execute()
 }

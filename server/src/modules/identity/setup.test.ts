@@ -35,7 +35,12 @@ test(
     })
     expect(await mill.as(reply.body)('GET', '/health/detailed')).not.toMatchObject({ status: 403 })
     for (const used of [token, older, 'mlrs_guess']) {
-      await scenario(mill, { when: () => setUp(mill, { token: used, email: 'second@example.org', password }), status: 409, body: { code: 'auth.setup_done' }, events: [] })
+      await scenario(mill, {
+        when: () => setUp(mill, { token: used, email: 'second@example.org', password }),
+        status: 409,
+        body: { code: 'auth.setup_done' },
+        events: [],
+      })
     }
     expect(await setupLink(mill.app)).toBe(null)
     const rows = await mill.database.owner`select * from setup_tokens`
@@ -62,14 +67,32 @@ test(
   'a wrong, old or malformed token makes nobody',
   withMill({ clock }, async (mill) => {
     const token = await tokenOf(mill)
-    expect((await mill.database.owner`select token_hash from setup_tokens`).map(({ token_hash }) => token_hash as string)).not.toContain(token)
-    for (const body of [{}, { token }, { token, email: 'a@example.org', password, role: 'admin' }, { token: 7, email: 'a@example.org', password }]) {
+    expect((await mill.database.owner`select token_hash from setup_tokens`).map(({ token_hash }) => token_hash as string)).not.toContain(
+      token,
+    )
+    for (const body of [
+      {},
+      { token },
+      { token, email: 'a@example.org', password, role: 'admin' },
+      { token: 7, email: 'a@example.org', password },
+    ]) {
       expect(await setUp(mill, body)).toMatchObject({ status: 422 })
     }
-    expect(await setUp(mill, { token, email: 'a@example.org', password: 'password1234' })).toMatchObject({ status: 422, body: { code: 'auth.password_weak' } })
-    expect(await setUp(mill, { token: `${token}x`, email: 'a@example.org', password })).toMatchObject({ status: 401, body: { code: 'auth.setup_invalid' } })
+    expect(await setUp(mill, { token, email: 'a@example.org', password: 'password1234' })).toMatchObject({
+      status: 422,
+      body: { code: 'auth.password_weak' },
+    })
+    expect(await setUp(mill, { token: `${token}x`, email: 'a@example.org', password })).toMatchObject({
+      status: 401,
+      body: { code: 'auth.setup_invalid' },
+    })
     clock.advance(86_400_000)
-    await scenario(mill, { when: () => setUp(mill, { token, email: 'a@example.org', password }), status: 401, body: { code: 'auth.setup_invalid' }, events: [] })
+    await scenario(mill, {
+      when: () => setUp(mill, { token, email: 'a@example.org', password }),
+      status: 401,
+      body: { code: 'auth.setup_invalid' },
+      events: [],
+    })
     expect(await setUp(mill, { token: await tokenOf(mill), email: 'a@example.org', password })).toMatchObject({ status: 201 })
   }),
 )
@@ -86,7 +109,10 @@ test(
 test(
   'the page behind the link runs its own script and nothing else, and says nothing about the token',
   withMill({}, async (mill) => {
-    const [good, bad] = [await mill.call('GET', `/setup?token=${await tokenOf(mill)}`), await mill.call('GET', '/setup?token=<script>alert(1)</script>')]
+    const [good, bad] = [
+      await mill.call('GET', `/setup?token=${await tokenOf(mill)}`),
+      await mill.call('GET', '/setup?token=<script>alert(1)</script>'),
+    ]
     expect(good.status).toBe(200)
     expect(good.headers.get('content-type')).toBe('text/html; charset=utf-8')
     expect(good.body).toBe(bad.body)
@@ -121,9 +147,16 @@ test(
     const user = await mill.register('boss')
     const again = await testApp({ env: { ...env, MILLRACE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64') }, beside: mill })
     try {
-      expect(await user.call('GET', '/api/v1/users/profile')).toMatchObject({ status: 200, body: { email: 'boss@example.org', role: 'user' } })
-      expect(await mill.call('POST', '/api/v1/auth/login', { body: { email: 'boss@example.org', password } })).toMatchObject({ status: 401 })
-      expect(await mill.call('POST', '/api/v1/auth/login', { body: { email: 'boss@example.org', password: user.password } })).toMatchObject({ status: 200 })
+      expect(await user.call('GET', '/api/v1/users/profile')).toMatchObject({
+        status: 200,
+        body: { email: 'boss@example.org', role: 'user' },
+      })
+      expect(await mill.call('POST', '/api/v1/auth/login', { body: { email: 'boss@example.org', password } })).toMatchObject({
+        status: 401,
+      })
+      expect(await mill.call('POST', '/api/v1/auth/login', { body: { email: 'boss@example.org', password: user.password } })).toMatchObject(
+        { status: 200 },
+      )
     } finally {
       await again.close()
     }

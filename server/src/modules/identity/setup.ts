@@ -31,7 +31,11 @@ export const setupLink = async (app: App): Promise<string | null> => {
   const token = prefix + randomBytes(32).toString('base64url')
   const now = ctx.now()
   await ctx.tx((tx) =>
-    store.insertToken(tx.db, { token_hash: hashOf(token), created_at: new Date(now).toISOString(), expires_at: new Date(now + lifeMs).toISOString() }),
+    store.insertToken(tx.db, {
+      token_hash: hashOf(token),
+      created_at: new Date(now).toISOString(),
+      expires_at: new Date(now + lifeMs).toISOString(),
+    }),
   )
   return `${app.use(httpService).url()}/setup?token=${token}`
 }
@@ -43,7 +47,8 @@ export const setupLink = async (app: App): Promise<string | null> => {
 export const setUp = async (ctx: Ctx, input: Setup, client: Client): Promise<Tokens> => {
   const system = ctx.asSystem('set up the first admin, before anyone can sign in')
   const token_hash = hashOf(input.token)
-  const isGood = async (db: Ctx['db']): Promise<boolean> => (await store.findToken(db, token_hash, new Date(ctx.now()).toISOString())) !== undefined
+  const isGood = async (db: Ctx['db']): Promise<boolean> =>
+    (await store.findToken(db, token_hash, new Date(ctx.now()).toISOString())) !== undefined
   // Looked at first, so that a guess costs no hash; what counts is looked at again in the transaction.
   if (!(await isGood(system.db))) throw (await users.hasAdmin(system)) ? errors.setup_done() : errors.setup_invalid()
   await accounts.requireGoodPassword(ctx, input.password, input)
@@ -74,11 +79,13 @@ export const ensureAdmin = async (app: App): Promise<void> => {
       'Set both MILLRACE_ADMIN_EMAIL and MILLRACE_ADMIN_PASSWORD, or neither.',
     )
   }
-  if (!emailForm.test(admin_email)) throw new StartError('MILLRACE_ADMIN_EMAIL is not an e-mail address.', 'Set it to the address of the admin.')
+  if (!emailForm.test(admin_email))
+    throw new StartError('MILLRACE_ADMIN_EMAIL is not an e-mail address.', 'Set it to the address of the admin.')
   const ctx = app.asSystem('look for the admin that the configuration names')
   const existing = await users.byEmail(ctx, admin_email)
   if (existing !== null) {
-    if (existing.role !== 'admin') app.log.warn({ user_id: existing.id }, 'MILLRACE_ADMIN_EMAIL names an account that is not an admin; it is left as it is')
+    if (existing.role !== 'admin')
+      app.log.warn({ user_id: existing.id }, 'MILLRACE_ADMIN_EMAIL names an account that is not an admin; it is left as it is')
     return
   }
   try {
@@ -98,4 +105,8 @@ export const ensureAdmin = async (app: App): Promise<void> => {
 }
 
 /** Makes that admin before the server listens. */
-export const configuredAdmin = defineService<null>({ name: 'identity.configured_admin', create: () => null, start: (_none, app) => ensureAdmin(app) })
+export const configuredAdmin = defineService<null>({
+  name: 'identity.configured_admin',
+  create: () => null,
+  start: (_none, app) => ensureAdmin(app),
+})

@@ -38,9 +38,22 @@ test('whoever registers gets an account, a workspace of their own and is signed 
     },
     events: ['users.registered', 'workspaces.created', 'workspaces.member.added', 'identity.session.created'],
   })
-  expect(Object.keys(reply.body).sort()).toEqual(['access_token', 'expires_in', 'refresh_token', 'token_type', 'user'])
-  expect(Object.keys(reply.body.user).sort()).toEqual(
-    ['id', 'email', 'username', 'name', 'avatar_url', 'role', 'plan', 'is_active', 'email_verified', 'settings', 'created_at', 'updated_at'].sort(),
+  expect(Object.keys(reply.body).toSorted()).toEqual(['access_token', 'expires_in', 'refresh_token', 'token_type', 'user'])
+  expect(Object.keys(reply.body.user).toSorted()).toEqual(
+    [
+      'id',
+      'email',
+      'username',
+      'name',
+      'avatar_url',
+      'role',
+      'plan',
+      'is_active',
+      'email_verified',
+      'settings',
+      'created_at',
+      'updated_at',
+    ].toSorted(),
   )
   expect(reply.headers.get('cache-control')).toBe('no-store')
   expect(reply.headers.get('set-cookie')).toBe(null)
@@ -64,14 +77,23 @@ test('an address has one account, however it is typed', async () => {
 })
 
 test('of fifty that register one address at once, one gets it', async () => {
-  const replies = await Promise.all(Array.from({ length: 50 }, () => post('/api/v1/auth/register', { email: 'race@example.org', password })))
+  const replies = await Promise.all(
+    Array.from({ length: 50 }, () => post('/api/v1/auth/register', { email: 'race@example.org', password })),
+  )
   expect(replies.filter(({ status }) => status === 201).length).toBe(1)
   for (const { status } of replies) expect([201, 409, 503]).toContain(status)
-  expect((await mill.events()).filter(({ name, data }) => name === 'users.registered' && (data as { email: string }).email === 'race@example.org').length).toBe(1)
+  expect(
+    (await mill.events()).filter(
+      ({ name, data }) => name === 'users.registered' && (data as { email: string }).email === 'race@example.org',
+    ).length,
+  ).toBe(1)
 })
 
 test('a username is taken as it was wished or refused, and made up where there was no wish', async () => {
-  expect(await post('/api/v1/auth/register', { email: 'a1@example.org', password, username: 'Naledi' })).toMatchObject({ status: 201, body: { user: { username: 'naledi' } } })
+  expect(await post('/api/v1/auth/register', { email: 'a1@example.org', password, username: 'Naledi' })).toMatchObject({
+    status: 201,
+    body: { user: { username: 'naledi' } },
+  })
   expect(await post('/api/v1/auth/register', { email: 'a2@example.org', password, username: 'nALEDI' })).toMatchObject({
     status: 409,
     body: { code: 'users.username_taken' },
@@ -99,8 +121,22 @@ test.each([
   [{ email: 'violetumbrella@example.org', password: 'violetumbrella' }, ['password']],
 ])('registration refuses %j', async (body, paths) => {
   const reply = await scenario(mill, { when: () => post('/api/v1/auth/register', body), status: 422, events: [] })
-  if (paths !== null) expect(reply.body.errors.map(({ path }: { path: string }) => path).sort()).toEqual(paths)
+  if (paths !== null) expect(reply.body.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual(paths)
   expect(JSON.stringify(reply.body)).not.toContain(password)
+})
+
+test.each([
+  [{}],
+  [{ email: 'x@example.org' }],
+  [{ email: 'x@example.org', password: '' }],
+  [{ email: 'x@example.org', password, remember_me: 'yes' }],
+  [{ email: 'x@example.org', password, role: 'admin' }],
+  [{ email: 'x@example.org', password, user_id: '01900000-0000-7000-8000-000000000000' }],
+  [{ email: { $gt: '' }, password }],
+  [{ email: 'x@example.org', password: ['a', 'b'] }],
+  [{ email: 'x@example.org', password: 'x'.repeat(1_025) }],
+])('a sign-in refuses %.80j', async (body) => {
+  await scenario(mill, { when: () => post('/api/v1/auth/login', body), status: 422, events: [] })
 })
 
 test('a wrong password, an unknown address and an account that is switched off get the same answer for the same work', async () => {
@@ -115,7 +151,11 @@ test('a wrong password, an unknown address and an account that is switched off g
     { email: off.email, password: off.password },
   ]) {
     const before = pool.computed()
-    const { body: problem, headers, status } = await scenario(mill, {
+    const {
+      body: problem,
+      headers,
+      status,
+    } = await scenario(mill, {
       when: () => post('/api/v1/auth/login', body),
       status: 401,
       body: { code: 'auth.invalid_credentials' },
@@ -197,10 +237,19 @@ test.each([
   const user = await mill.register()
   expect(await mill.call(method, path)).toMatchObject({ status: 401, body: { code: 'http.unauthenticated' } })
   for (const bearer of [user.refresh_token, `${user.access_token}x`, 'rubbish', `${user.access_token.split('.').slice(0, 2).join('.')}.`]) {
-    expect(await mill.call(method, path, { headers: { authorization: `Bearer ${bearer}` } })).toMatchObject({ status: 401, body: { code: 'auth.token_invalid' } })
+    expect(await mill.call(method, path, { headers: { authorization: `Bearer ${bearer}` } })).toMatchObject({
+      status: 401,
+      body: { code: 'auth.token_invalid' },
+    })
   }
-  expect(await mill.call(method, path, { headers: { 'x-api-key': 'mlr_abc' } })).toMatchObject({ status: 401, body: { code: 'auth.api_key_invalid' } })
-  expect(await mill.call(method, path, { headers: { authorization: 'Bearer mlr_abc' } })).toMatchObject({ status: 401, body: { code: 'auth.api_key_invalid' } })
+  expect(await mill.call(method, path, { headers: { 'x-api-key': 'mlr_abc' } })).toMatchObject({
+    status: 401,
+    body: { code: 'auth.api_key_invalid' },
+  })
+  expect(await mill.call(method, path, { headers: { authorization: 'Bearer mlr_abc' } })).toMatchObject({
+    status: 401,
+    body: { code: 'auth.api_key_invalid' },
+  })
 })
 
 test("another workspace is chosen by its id, if it is one of the caller's", async () => {
@@ -216,13 +265,14 @@ test('the public keys are there for everyone, without their private halves', asy
   const { status, body } = await mill.call('GET', '/.well-known/jwks.json')
   expect(status).toBe(200)
   expect(body.keys.length).toBe(1)
-  expect(Object.keys(body.keys[0]).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x'])
+  expect(Object.keys(body.keys[0]).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x'])
 })
 
 test('who guesses a password is stopped where they are, and the owner elsewhere is not', async () => {
   const user = await mill.register('bongani')
   const guesser = { 'x-forwarded-for': '203.0.113.7' }
-  const guess = (n: number) => mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: `wrong-guess-number-${n}` }, headers: guesser })
+  const guess = (n: number) =>
+    mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: `wrong-guess-number-${n}` }, headers: guesser })
   for (let n = 0; n < 20; n++) expect(await guess(n)).toMatchObject({ status: 401 })
   const stopped = await guess(20)
   expect(stopped).toMatchObject({ status: 429, body: { code: 'identity.too_many_attempts' } })

@@ -27,7 +27,10 @@ const within = async (ms: number, ask: () => Promise<number>, expected: number):
 
 test('an account that is switched off loses every session at once, its access tokens included', async () => {
   const user = await mill.register()
-  const { body: other } = await mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: user.password }, headers: elsewhere() })
+  const { body: other } = await mill.call('POST', '/api/v1/auth/login', {
+    body: { email: user.email, password: user.password },
+    headers: elsewhere(),
+  })
   for (const tokens of [user, other]) expect(await mill.as(tokens)('GET', '/api/v1/auth/me')).toMatchObject({ status: 200 })
   await scenario(mill, {
     when: () => status(user.id, { is_active: false }),
@@ -37,10 +40,14 @@ test('an account that is switched off loses every session at once, its access to
   })
   for (const tokens of [user, other]) {
     expect(await mill.as(tokens)('GET', '/api/v1/auth/me')).toMatchObject({ status: 401, body: { code: 'auth.session_revoked' } })
-    const refreshed = await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: tokens.refresh_token }, headers: elsewhere() })
+    const refreshed = await mill.call('POST', '/api/v1/auth/refresh', {
+      body: { refresh_token: tokens.refresh_token },
+      headers: elsewhere(),
+    })
     expect(refreshed).toMatchObject({ status: 401, body: { code: 'auth.session_revoked' } })
   }
-  const login = () => mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: user.password }, headers: elsewhere() })
+  const login = () =>
+    mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: user.password }, headers: elsewhere() })
   expect(await login()).toMatchObject({ status: 401, body: { code: 'auth.invalid_credentials' } })
 
   expect(await status(user.id, { is_active: true })).toMatchObject({ status: 200, body: { is_active: true } })
@@ -52,11 +59,20 @@ test('an account that is switched off loses every session at once, its access to
 test('switching accounts off is for admins, of others, and for accounts that are there', async () => {
   const [user, victim] = [await mill.register(), await mill.register()]
   const path = `/api/v1/users/admin/users/${victim.id}/status`
-  await scenario(mill, { when: () => user.call('PUT', path, { body: { is_active: false } }), status: 403, body: { code: 'http.forbidden' }, events: [] })
+  await scenario(mill, {
+    when: () => user.call('PUT', path, { body: { is_active: false } }),
+    status: 403,
+    body: { code: 'http.forbidden' },
+    events: [],
+  })
   expect(await victim.call('GET', '/api/v1/auth/me')).toMatchObject({ status: 200 })
   expect(await status(admin.id, { is_active: false })).toMatchObject({ status: 409, body: { code: 'auth.self_deactivation' } })
-  expect(await status('01900000-0000-7000-8000-000000000000', { is_active: false })).toMatchObject({ status: 404, body: { code: 'users.not_found' } })
-  for (const body of [{}, { is_active: 'false' }, { is_active: false, role: 'admin' }]) expect(await status(victim.id, body)).toMatchObject({ status: 422 })
+  expect(await status('01900000-0000-7000-8000-000000000000', { is_active: false })).toMatchObject({
+    status: 404,
+    body: { code: 'users.not_found' },
+  })
+  for (const body of [{}, { is_active: 'false' }, { is_active: false, role: 'admin' }])
+    expect(await status(victim.id, body)).toMatchObject({ status: 422 })
   expect(await status('me', { is_active: false })).toMatchObject({ status: 422 })
 })
 
@@ -75,14 +91,19 @@ test('a login that was under way when the account was switched off opens no sess
 test('what one process ends is over in the others within a second', async () => {
   for (const end of ['logout', 'off', 'reuse'] as const) {
     const user = await mill.register()
-    const there = () => second.as(user)('GET', '/api/v1/auth/me').then((reply) => reply.status)
+    const there = () =>
+      second
+        .as(user)('GET', '/api/v1/auth/me')
+        .then((reply) => reply.status)
     expect(await there()).toBe(200)
     if (end === 'logout') expect(await user.call('POST', '/api/v1/auth/logout')).toMatchObject({ status: 200 })
     if (end === 'off') expect(await status(user.id, { is_active: false })).toMatchObject({ status: 200 })
     if (end === 'reuse') {
       const next = await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: user.refresh_token }, headers: elsewhere() })
       await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: next.body.refresh_token }, headers: elsewhere() })
-      expect(await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: user.refresh_token }, headers: elsewhere() })).toMatchObject({
+      expect(
+        await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: user.refresh_token }, headers: elsewhere() }),
+      ).toMatchObject({
         body: { code: 'auth.refresh_reused' },
       })
     }
@@ -101,7 +122,14 @@ test('a key that one process rotated to signs tokens that the others take, and o
     expect(header.kid, time).toBe(kid)
     expect(await mill.as(after)('GET', '/api/v1/auth/me')).toMatchObject({ status: 200 })
     expect(await mill.as(before)('GET', '/api/v1/auth/me')).toMatchObject({ status: 200 })
-    await within(1_000, () => second.as(after)('GET', '/api/v1/auth/me').then((reply) => reply.status), 200)
+    await within(
+      1_000,
+      () =>
+        second
+          .as(after)('GET', '/api/v1/auth/me')
+          .then((reply) => reply.status),
+      200,
+    )
     kids.unshift(kid)
   }
   const published = (await second.call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)

@@ -63,7 +63,12 @@ export const liveSessions = (db: ReadDb, user_id: string, at: string): Promise<r
 export const seeSession = async (
   db: TxDb,
   id: string,
-  seen: { readonly last_seen_at: string; readonly idle_expires_at: string; readonly address: string | null; readonly user_agent: string | null },
+  seen: {
+    readonly last_seen_at: string
+    readonly idle_expires_at: string
+    readonly address: string | null
+    readonly user_agent: string | null
+  },
 ): Promise<void> => {
   await db.updateTable('sessions').set(seen).where('id', '=', id).execute()
 }

@@ -17,7 +17,8 @@ export const putProfile = route({
   method: 'PUT',
   path: '/users/profile',
   summary: 'Change your own account',
-  description: 'A field that is given replaces the stored one whole, `settings` too; a field that is not given stays. Role, plan and status are not yours to change.',
+  description:
+    'A field that is given replaces the stored one whole, `settings` too; a field that is not given stays. Role, plan and status are not yours to change.',
   allow: 'signed_in',
   etag: true,
   body: ProfileChange,

@@ -23,9 +23,17 @@ test('a field that is given is replaced, settings whole, and the others stay', a
   const user = await mill.register()
   clock.advance(1_000)
   const first = await scenario(mill, {
-    when: () => user.call('PUT', path, { body: { name: 'Thandi', avatar_url: 'https://example.org/a.png', settings: { theme: 'dark', deep: { a: [1, null] } } } }),
+    when: () =>
+      user.call('PUT', path, {
+        body: { name: 'Thandi', avatar_url: 'https://example.org/a.png', settings: { theme: 'dark', deep: { a: [1, null] } } },
+      }),
     status: 200,
-    body: { name: 'Thandi', avatar_url: 'https://example.org/a.png', settings: { theme: 'dark', deep: { a: [1, null] } }, email: user.email },
+    body: {
+      name: 'Thandi',
+      avatar_url: 'https://example.org/a.png',
+      settings: { theme: 'dark', deep: { a: [1, null] } },
+      email: user.email,
+    },
     events: ['users.profile.updated'],
   })
   expect(first.body.updated_at).toBe(new Date(clock.now()).toISOString())
@@ -35,7 +43,11 @@ test('a field that is given is replaced, settings whole, and the others stay', a
   expect(second.body.settings).toEqual({ lang: 'zu' })
   expect((await user.call('GET', path)).body).toEqual(second.body)
   const [event] = (await mill.events()).slice(-1)
-  expect(event).toMatchObject({ name: 'users.profile.updated', actor: { type: 'user', id: user.id }, data: { user_id: user.id, fields: ['settings', 'avatar_url', 'username'] } })
+  expect(event).toMatchObject({
+    name: 'users.profile.updated',
+    actor: { type: 'user', id: user.id },
+    data: { user_id: user.id, fields: ['settings', 'avatar_url', 'username'] },
+  })
 })
 
 test('of two changes to the same state, the second is told that it was late', async () => {
@@ -80,7 +92,12 @@ test.each([
 
 test("somebody else's username is not to be had, in any case", async () => {
   const [one, two] = [await mill.register(), await mill.register('naledi')]
-  await scenario(mill, { when: () => one.call('PUT', path, { body: { username: 'NALEDI' } }), status: 409, body: { code: 'users.username_taken' }, events: [] })
+  await scenario(mill, {
+    when: () => one.call('PUT', path, { body: { username: 'NALEDI' } }),
+    status: 409,
+    body: { code: 'users.username_taken' },
+    events: [],
+  })
   expect(await two.call('PUT', path, { body: { username: 'naledi' } })).toMatchObject({ status: 200 })
 })
 

@@ -59,7 +59,8 @@ export const usernameCandidates = (wish: string | undefined, email: string, id: 
 
 export const byId = async (ctx: Ctx, id: string): Promise<UserRow | null> => (await store.userById(ctx.db, id)) ?? null
 
-export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> => (await store.userByEmail(ctx.db, normaliseEmail(email))) ?? null
+export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> =>
+  (await store.userByEmail(ctx.db, normaliseEmail(email))) ?? null
 
 export const hasAdmin = async (ctx: Ctx): Promise<boolean> => (await store.anAdmin(ctx.db)) !== undefined
 

@@ -2,6 +2,8 @@ import { Type, type Static } from 'typebox'
 
 export const WorkspaceRole = Type.Union([Type.Literal('owner'), Type.Literal('admin'), Type.Literal('member'), Type.Literal('viewer')])
 
+export type WorkspaceRole = Static<typeof WorkspaceRole>
+
 export const Workspace = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),

@@ -1,6 +1,5 @@
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
-import type { WorkspaceRole } from '../../platform/context.ts'
-import type { Workspace } from './schema.ts'
+import type { Workspace, WorkspaceRole } from './schema.ts'
 
 /** A workspace as it is stored, with the role of the member who asks. `revision` becomes the ETag. */
 export type WorkspaceRow = Workspace & { readonly revision: number }
@@ -8,7 +7,13 @@ export type WorkspaceRow = Workspace & { readonly revision: number }
 /** Undefined when the slug is taken. */
 export const insertWorkspace = (
   db: TxDb,
-  workspace: { readonly id: string; readonly name: string; readonly slug: string; readonly personal_of: string | null; readonly created_at: string },
+  workspace: {
+    readonly id: string
+    readonly name: string
+    readonly slug: string
+    readonly personal_of: string | null
+    readonly created_at: string
+  },
 ): Promise<{ id: string; slug: string } | undefined> =>
   db
     .insertInto('workspaces')
@@ -58,7 +63,7 @@ export const countOfMember = async (db: ReadDb, user_id: string): Promise<number
     .where('user_id', '=', user_id)
     .select((of) => of.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
-  return Number(row.total)
+  return row.total
 }
 
 export const workspaceOfMember = async (db: ReadDb, user_id: string, id: string): Promise<WorkspaceRow | undefined> =>

@@ -23,7 +23,11 @@ test('everybody has a workspace of their own', async () => {
   const user = await mill.register('thandi')
   const { status, body } = await user.call('GET', '/api/v1/workspaces?total=true')
   expect(status).toBe(200)
-  expect(body).toMatchObject({ items: [{ id: user.workspace_id, slug: 'thandi', is_personal: true, role: 'owner' }], next_cursor: null, total: 1 })
+  expect(body).toMatchObject({
+    items: [{ id: user.workspace_id, slug: 'thandi', is_personal: true, role: 'owner' }],
+    next_cursor: null,
+    total: 1,
+  })
   const one = await user.call('GET', `/api/v1/workspaces/${user.workspace_id}`)
   expect(one).toMatchObject({ status: 200, body: body.items[0] })
   expect(one.headers.get('etag')).toBe('"1"')
@@ -46,7 +50,10 @@ test('a list of workspaces is paged without losing or repeating one', async () =
     const seen: string[] = []
     let cursor: string | null = ''
     while (cursor !== null) {
-      const { status, body } = await user.call('GET', `/api/v1/workspaces?limit=3&order=${order}${cursor === '' ? '' : `&cursor=${cursor}`}`)
+      const { status, body } = await user.call(
+        'GET',
+        `/api/v1/workspaces?limit=3&order=${order}${cursor === '' ? '' : `&cursor=${cursor}`}`,
+      )
       expect(status).toBe(200)
       seen.push(...body.items.map(({ id }: { id: string }) => id))
       cursor = body.next_cursor
@@ -63,7 +70,10 @@ test('a caller works in a workspace that they joined, in the role they have ther
   const [team] = (await join(user, 1)) as [string]
   const fresh = await mill.call('POST', '/api/v1/auth/login', { body: { email: user.email, password: user.password } })
   const me = await mill.as(fresh.body)('GET', '/api/v1/auth/me', { headers: { 'x-workspace-id': team } })
-  expect(me).toMatchObject({ status: 200, body: { workspace_id: team, workspaces: [{ role: 'owner' }, { id: team, role: 'viewer', is_personal: false }] } })
+  expect(me).toMatchObject({
+    status: 200,
+    body: { workspace_id: team, workspaces: [{ role: 'owner' }, { id: team, role: 'viewer', is_personal: false }] },
+  })
 })
 
 test('a workspace is found by its slug, and slugs by their workspaces', async () => {
