@@ -99,8 +99,8 @@ const fields: { readonly [field: string]: (wall: Date, offset_ms: number) => str
 
 const format = (budget: Budget, time: Instant, pattern: string, zone: string | undefined): string => {
   const { wall, offset_ms } = wallOf(budget, time, zone)
-  return pattern.replaceAll(/'([^']*)'|([A-Za-z])\2*/g, (found, quoted: string | undefined) => {
-    if (quoted !== undefined) return quoted === '' ? "'" : quoted
+  return pattern.replaceAll(/'((?:[^']|'')*)'|([A-Za-z])\2*/g, (found, quoted: string | undefined) => {
+    if (quoted !== undefined) return quoted === '' ? "'" : quoted.replaceAll("''", "'")
     const field = Object.hasOwn(fields, found) ? fields[found] : undefined
     if (field) return field(wall, offset_ms)
     throw wrongArgument(`"${found.slice(0, 40)}" is not a field of a time pattern; there are ${Object.keys(fields).join(' ')}; quote text as 'T'`)
