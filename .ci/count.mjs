@@ -19,10 +19,14 @@ if (checksCode === '0' && passed === 0) failed += 1
 
 const text = read(testsFile)
 const tests = text === '' ? { numPassedTests: 0, numFailedTests: 0, testResults: [] } : JSON.parse(text)
-const tests_failed = tests.numFailedTests + tests.testResults.filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.some((each) => each.status === 'failed')).length
+const tests_failed =
+  tests.numFailedTests +
+  tests.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((each) => each.status === 'failed'),
+  ).length
 passed += tests.numPassedTests
 failed += tests_failed
 if ((testsCode !== '0' && tests_failed === 0) || tests.numPassedTests === 0) failed += 1
 
-console.log(`${passed} passed, ${failed} failed`)
+process.stdout.write(`${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -97,7 +97,9 @@ const breachOf = (path: string, target: string, needs: Needs): readonly Breach[]
 const pureEngine = (path: string, target: string): readonly Breach[] => {
   const folder = path.split('/').slice(0, 4).join('/')
   if (floorOf(target) === 'lib' || target.startsWith(`${folder}/`) || target.startsWith(`${source}engine/graph/`)) return []
-  return [{ path, message: `imports ${target}. ${folder} decides and does nothing: let its caller do the work and hand over plain values.` }]
+  return [
+    { path, message: `imports ${target}. ${folder} decides and does nothing: let its caller do the work and hand over plain values.` },
+  ]
 }
 
 const storeImports = (path: string, target: string): readonly Breach[] => {
@@ -113,14 +115,29 @@ const betweenModules = (path: string, target: string, needs: Needs): readonly Br
   const file = withinModule(target)
   if (own === other) {
     if (!callers.test(withinModule(path)) || !/(^|\/)[a-z-]*store\.ts$/.test(file)) return []
-    return [{ path, message: `imports ${target}. Routes, nodes and consumers call the verbs in ${own}.ts, which decide what the SQL is for.` }]
+    return [
+      { path, message: `imports ${target}. Routes, nodes and consumers call the verbs in ${own}.ts, which decide what the SQL is for.` },
+    ]
   }
-  if (withinModule(path) === 'store.ts') return [{ path, message: `imports ${target}. A store knows its own tables only: join the two in the verb, or read the other one's front door.` }]
+  if (withinModule(path) === 'store.ts')
+    return [
+      {
+        path,
+        message: `imports ${target}. A store knows its own tables only: join the two in the verb, or read the other one's front door.`,
+      },
+    ]
   if (!needs.get(own)?.includes(other)) {
-    return [{ path, message: `imports ${target}, but '${own}' does not name '${other}' in its needs. Name it in module.ts, or react to its events instead.` }]
+    return [
+      {
+        path,
+        message: `imports ${target}, but '${own}' does not name '${other}' in its needs. Name it in module.ts, or react to its events instead.`,
+      },
+    ]
   }
   if ([`${other}.ts`, 'schema.ts', 'events.ts', 'errors.ts'].includes(file)) return []
-  return [{ path, message: `imports ${target}. Enter by the front door: export what is needed from ${other}/${other}.ts or ${other}/schema.ts.` }]
+  return [
+    { path, message: `imports ${target}. Enter by the front door: export what is needed from ${other}/${other}.ts or ${other}/schema.ts.` },
+  ]
 }
 
 type Needs = ReadonlyMap<string, readonly string[]>
@@ -137,11 +154,19 @@ const readNeeds = (sources: readonly Source[]): Needs =>
 const unmetNeeds = (needs: Needs): readonly Breach[] =>
   [...needs].flatMap(([name, list]) => {
     const path = `${source}modules/${name}/module.ts`
-    const missing = list.filter((needed) => !needs.has(needed)).map((needed) => ({ path, message: `needs '${needed}', and there is no such module.` }))
+    const missing = list
+      .filter((needed) => !needs.has(needed))
+      .map((needed) => ({ path, message: `needs '${needed}', and there is no such module.` }))
     const circle = findCircle(name, (each) => needs.get(each) ?? [])
     // Told once, where the circle is entered by its first name in the alphabet.
     if (circle === null || circle.toSorted()[0] !== name) return missing
-    return [...missing, { path, message: `is in a circle of needs: ${[...circle, name].join(' → ')}. Let one of them tell by an event what the other reacts to.` }]
+    return [
+      ...missing,
+      {
+        path,
+        message: `is in a circle of needs: ${[...circle, name].join(' → ')}. Let one of them tell by an event what the other reacts to.`,
+      },
+    ]
   })
 
 /** The shortest way from a place back to itself. */
@@ -180,9 +205,13 @@ const most_lines = 500
 const sizeAndName = ({ path, text }: Source): readonly Breach[] => {
   const lines = text.split('\n').length
   const breaches: Breach[] = []
-  if (lines > most_lines && !isGenerated(text)) breaches.push({ path, message: `has ${lines} lines. Up to ${most_lines} are read with pleasure: cut it where a reader would.` })
+  if (lines > most_lines && !isGenerated(text))
+    breaches.push({ path, message: `has ${lines} lines. Up to ${most_lines} are read with pleasure: cut it where a reader would.` })
   if (/(^|\/)(utils?|helpers?|misc|common|shared)(\.ts$|\/)/.test(path)) {
-    breaches.push({ path, message: 'is named after nothing. Name the file after what it holds, and put it where that is looked for first.' })
+    breaches.push({
+      path,
+      message: 'is named after nothing. Name the file after what it holds, and put it where that is looked for first.',
+    })
   }
   return breaches
 }
@@ -202,5 +231,7 @@ const barrel = ({ path, text }: Source): readonly Breach[] => {
   const named = /(^|\/)index\.ts$/.test(path)
   const code = withoutComments(text).trim()
   const passing = code !== '' && code.split(/\n(?=\S)/).every((statement) => /^export\b[^=(]*\bfrom\b/.test(statement))
-  return named || passing ? [{ path, message: 'only passes on what other files export. Import from those files; then the place of a thing is its name.' }] : []
+  return named || passing
+    ? [{ path, message: 'only passes on what other files export. Import from those files; then the place of a thing is its name.' }]
+    : []
 }

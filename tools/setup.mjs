@@ -36,7 +36,9 @@ const pinnedNode = () => readJson(inRoot('package.json')).devDependencies.node
 
 /** What node_modules was made from and for: another lock file, another Node or another machine's folder do not match. */
 const wantedStamp = () => ({
-  lock: createHash('sha256').update(fs.readFileSync(inRoot('package-lock.json'))).digest('hex'),
+  lock: createHash('sha256')
+    .update(fs.readFileSync(inRoot('package-lock.json')))
+    .digest('hex'),
   node: pinnedNode(),
   platform: `${process.platform}-${process.arch}`,
 })
@@ -63,8 +65,10 @@ const isInstalled = () => {
   const wanted = readJson(inRoot('package-lock.json'))?.packages
   const found = readJson(path.join(modules, '.package-lock.json'))?.packages
   if (!wanted || !found || usableNode() !== bundledNode) return false
-  const same = (place) => found[place].link || (wanted[place]?.version === found[place].version && wanted[place]?.integrity === found[place].integrity)
-  const needed = (place) => place.startsWith('node_modules/') && (!wanted[place].optional || (wanted[place].os && fitsThisMachine(wanted[place])))
+  const same = (place) =>
+    found[place].link || (wanted[place]?.version === found[place].version && wanted[place]?.integrity === found[place].integrity)
+  const needed = (place) =>
+    place.startsWith('node_modules/') && (!wanted[place].optional || (wanted[place].os && fitsThisMachine(wanted[place])))
   return Object.keys(found).every(same) && Object.keys(wanted).every((place) => !needed(place) || place in found)
 }
 
@@ -87,7 +91,11 @@ const runNpm = (args, started) =>
     child.stdout.on('data', collect)
     child.stderr.on('data', collect)
     child.on('error', (error) =>
-      reject(error.code === 'ENOENT' ? new SetupError('npm was not found. It comes with Node: install Node 20 or newer together with npm.') : error),
+      reject(
+        error.code === 'ENOENT'
+          ? new SetupError('npm was not found. It comes with Node: install Node 20 or newer together with npm.')
+          : error,
+      ),
     )
     child.on('close', (code, signal) => resolve({ code: code ?? 1, signal, output }))
   })
@@ -130,11 +138,14 @@ const scriptsRan = (folder) => {
 
 const verifyNode = () => {
   const node = usableNode()
-  if (node === null) throw new SetupError(`Node ${pinnedNode()} did not arrive with the dependencies. Install Node 24 or newer and run this again.`)
+  if (node === null)
+    throw new SetupError(`Node ${pinnedNode()} did not arrive with the dependencies. Install Node 24 or newer and run this again.`)
   const { status, stdout, stderr } = spawnSync(node, ['--version'], { encoding: 'utf8' })
   if (status === 0) return
   const what = `${node} does not run on this machine: ${tail(`${stdout ?? ''}${stderr ?? ''}`, 1) || 'it cannot be started'}.`
-  throw new SetupError(`${what} On a system without glibc, install Node 24 or newer, remove ${path.dirname(path.dirname(node))} and run this again.`)
+  throw new SetupError(
+    `${what} On a system without glibc, install Node 24 or newer, remove ${path.dirname(path.dirname(node))} and run this again.`,
+  )
 }
 
 const install = async (wanted, started) => {
@@ -186,7 +197,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const locked = async (work) => {
   const pids = [process.pid]
   const content = () => JSON.stringify({ host: os.hostname(), pids })
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     try {
       fs.writeFileSync(lockFile, content(), { flag: 'wx' })
       break
@@ -260,13 +271,19 @@ const run = ([name, ...args]) => {
 
 const main = async () => {
   const version = process.versions.node
-  if (Number(version.split('.')[0]) < 20) throw new SetupError(`Millrace needs Node 20 or newer to start (this is ${version}); it brings Node 24 along for itself.`)
+  if (Number(version.split('.')[0]) < 20)
+    throw new SetupError(`Millrace needs Node 20 or newer to start (this is ${version}); it brings Node 24 along for itself.`)
   await ensureInstalled()
   if (process.argv.length > 2) run(process.argv.slice(2))
 }
 
 main().catch((error) => {
-  const known = error instanceof SetupError ? error.message : ['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(error.code) ? reasonFor(error.code) : error.stack
+  const known =
+    error instanceof SetupError
+      ? error.message
+      : ['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(error.code)
+        ? reasonFor(error.code)
+        : error.stack
   say(`\n${known}`)
   process.exit(1)
 })

@@ -9,7 +9,12 @@ import { afterEach, expect, inject, test } from 'vitest'
 import { testDatabase } from './platform/testing/test-database.ts'
 
 const main = join(import.meta.dirname, 'main.ts')
-const inherited = Object.fromEntries(['PATH', 'HOME', 'NODE_COMPILE_CACHE'].map((name) => [name, process.env[name]]))
+const inherited = {
+  PATH: process.env['PATH'],
+  HOME: process.env['HOME'],
+  // As `npm start` has it; without it most of the time of these tests goes into compiling the same code again.
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(import.meta.dirname, '../../node_modules/.cache/node'),
+}
 
 const clean: (() => void | Promise<void>)[] = []
 afterEach(async () => {
@@ -74,7 +79,9 @@ const halfRequest = async (url: string) => {
   const socket = connect({ host: hostname, port: Number(port) })
   clean.push(() => void socket.destroy())
   await once(socket, 'connect')
-  socket.write(`POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 5)}`)
+  socket.write(
+    `POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
+  )
   // Answered on another connection: by then the server has taken in what was sent before on this one.
   expect((await fetch(`${url}/readyz`)).status).toBe(200)
   return {
@@ -139,7 +146,14 @@ test('told to stop, the server lets a request finish that is under way, and ends
   server.child.kill('SIGTERM')
   // The same signal again at once is the same keystroke, delivered by the terminal and by npm.
   server.child.kill('SIGTERM')
-  await expect.poll(() => fetch(`${url}/readyz`).then(() => 'accepted', () => 'refused')).toBe('refused')
+  await expect
+    .poll(() =>
+      fetch(`${url}/readyz`).then(
+        () => 'accepted',
+        () => 'refused',
+      ),
+    )
+    .toBe('refused')
   expect(server.child.exitCode).toBeNull()
   expect(await request.finish()).toMatch(/^HTTP\/1\.1 401 [^]*connection: close[^]*auth\.invalid_credentials/i)
   expect(await server.ended).toBe(0)
@@ -229,7 +243,13 @@ test('the other commands say their piece, and an unknown one ends with 2', async
     const command = run({ data_dir, args, env: { MILLRACE_SECRET_KEY: Buffer.alloc(32, 'a').toString('base64'), LOG_LEVEL: 'warn' } })
     return { code: await command.ended, output: command.output() }
   }
-  const [help, version, config, unknown, extra] = await Promise.all([say('help'), say('--version'), say('config'), say('serve'), say('start', 'now')])
+  const [help, version, config, unknown, extra] = await Promise.all([
+    say('help'),
+    say('--version'),
+    say('config'),
+    say('serve'),
+    say('start', 'now'),
+  ])
   expect(help).toMatchObject({ code: 0, output: expect.stringContaining('migrate') })
   expect(version).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
   expect(config.code).toBe(0)

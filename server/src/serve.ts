@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createApp, type Composition } from './app.ts'
 import type { App } from './platform/context.ts'
 import { drain_limit_ms, httpService } from './platform/http/http-service.ts'
-import type { Announcement } from './platform/module.ts'
+import { type Announcement, announcements } from './platform/module.ts'
 import { StartError } from './platform/start-error.ts'
 import { version } from './platform/version.ts'
 import { modules } from './modules.ts'
@@ -12,7 +12,7 @@ import { modules } from './modules.ts'
  * failed. Throws `StartError` when it cannot start.
  */
 export const serve = async (): Promise<number> => {
-  const pretty = process.stdout.isTTY === true
+  const pretty = process.stdout.isTTY
   const end = Promise.withResolvers<Ending>()
   const composition = createApp({
     modules,
@@ -77,11 +77,11 @@ const drainInTime = async ({ drain, log }: Composition): Promise<void> => {
 
 const announce = async (app: App, pretty: boolean): Promise<void> => {
   const url = app.use(httpService).url()
-  const told = await Promise.all(app.modules.map((module) => module.announce?.(app) ?? []))
+  const told = await announcements(app)
   const lines: readonly Announcement[] = [
     { label: 'Address', text: url },
     { label: 'Documentation', text: `${url}/docs` },
-    ...told.flat(),
+    ...told,
     { label: 'Try', text: `curl -s ${url}/api/v1/auth/register -H 'content-type: application/json' -d '${JSON.stringify(example)}'` },
   ]
   const ready_ms = Math.round(process.uptime() * 1000)

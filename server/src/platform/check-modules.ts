@@ -36,7 +36,9 @@ const misplaced = (modules: readonly Module[]): readonly string[] =>
       const at = modules.findIndex((module) => module.name === needed)
       if (at < 0) return [`The module '${name}' needs '${needed}', which is not in the list of modules.`]
       if (at < index) return []
-      return [`The module '${name}' needs '${needed}', which comes after it. Move '${needed}' up; where both need each other, let one of them speak in events.`]
+      return [
+        `The module '${name}' needs '${needed}', which comes after it. Move '${needed}' up; where both need each other, let one of them speak in events.`,
+      ]
     }),
   )
 
@@ -64,5 +66,7 @@ const unknownPermissions = (modules: readonly Module[]): readonly string[] => {
 
 const authenticators = (modules: readonly Module[]): readonly string[] => {
   const offering = modules.filter((module) => module.authenticate)
-  return offering.length < 2 ? [] : [`${offering.map(({ name }) => `'${name}'`).join(' and ')} both turn credentials into an actor; one alone may.`]
+  return offering.length < 2
+    ? []
+    : [`${offering.map(({ name }) => `'${name}'`).join(' and ')} both turn credentials into an actor; one alone may.`]
 }

@@ -1,4 +1,3 @@
-
 /** A setting, declared in the module that owns it. The reference page and `.env.example` are generated from these. */
 export type SettingDeclaration =
   | (Common & { readonly type: 'text'; readonly default: string | null })

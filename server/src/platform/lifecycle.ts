@@ -29,7 +29,8 @@ export const createLifecycle = (services: readonly AnyService[]): Lifecycle => {
   let stopped: Promise<void> | null = null
 
   const use = <Instance>(service: Service<Instance>): Instance => {
-    if (!instances.has(service)) throw new Error(`The service '${service.name}' is not there (yet): its module must be mounted, before the one that uses it.`)
+    if (!instances.has(service))
+      throw new Error(`The service '${service.name}' is not there (yet): its module must be mounted, before the one that uses it.`)
     return instances.get(service) as Instance
   }
   const start = async (app: App): Promise<void> => {

@@ -92,7 +92,8 @@ test('everything that is wrong is said at once, with what is allowed and without
 })
 
 test('a number outside its range, with a fraction or too long is refused', () => {
-  for (const PORT of ['-1', '65536', '1.5', '1e3', '0x10', '9'.repeat(40)]) expect(messageOf({ PORT })).toContain('PORT must be a whole number')
+  for (const PORT of ['-1', '65536', '1.5', '1e3', '0x10', '9'.repeat(40)])
+    expect(messageOf({ PORT })).toContain('PORT must be a whole number')
 })
 
 test('a setting can stand in a file, named by the variable with _FILE', () => {

@@ -29,6 +29,7 @@ export const createLog = ({ level, pretty = false, destination }: LogInput): Log
     pretty ? { write: (line: string) => void out.write(prettyLine(line)) } : out,
   )
   // pino writes a child's fields without asking any formatter; its children inherit this method and keep their own `this`.
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with the logger it is asked of
   const { child } = log
   log.child = function redactedChild(this: Logger, fields, options) {
     return child.call(this, redactAll(fields), options)
@@ -47,6 +48,8 @@ export const prettyLine = (line: string): string => {
   const { level, time, msg, err, ...fields } = JSON.parse(line) as { [name: string]: unknown; err?: { stack?: string } }
   const label = `\u001B[${colours[String(level)] ?? 90}m${String(level).toUpperCase().padEnd(5)}\u001B[0m`
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  const text = [String(time).slice(11, 23), label, msg, rest.length > 0 ? `\u001B[90m${rest.join(' ')}\u001B[0m` : ''].filter(Boolean).join(' ')
+  const text = [String(time).slice(11, 23), label, msg, rest.length > 0 ? `\u001B[90m${rest.join(' ')}\u001B[0m` : '']
+    .filter(Boolean)
+    .join(' ')
   return err?.stack ? `${text}\n${err.stack}\n` : `${text}\n`
 }

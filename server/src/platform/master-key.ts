@@ -20,7 +20,10 @@ export const findMasterKey = async (configured: Buffer | null, data_dir: string)
   if (text === null) return null
   const bytes = Buffer.from(text.trim(), 'base64')
   if (bytes.length !== keyBytes) {
-    throw new StartError(`${path} does not hold ${keyBytes} bytes in base64.`, 'Restore it from a backup. Without it, what was encrypted under it cannot be read.')
+    throw new StartError(
+      `${path} does not hold ${keyBytes} bytes in base64.`,
+      'Restore it from a backup. Without it, what was encrypted under it cannot be read.',
+    )
   }
   return { ...masterKey(bytes), from: path }
 }

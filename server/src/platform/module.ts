@@ -50,3 +50,9 @@ export interface Module {
 }
 
 export const defineModule = (module: Module): Module => module
+
+/** What all modules of an app have to say to whoever started it. */
+export const announcements = async (app: App): Promise<readonly Announcement[]> => {
+  const told = await Promise.all(app.modules.flatMap((module) => (module.announce ? [module.announce(app)] : [])))
+  return told.flat()
+}

@@ -22,7 +22,9 @@ test('a sealed text opens in another process of the same database, and nowhere b
 
 test('of many that make the same secret at the same moment, in two processes, all get the one that was kept', async () => {
   let made = 0
-  const got = await Promise.all(Array.from({ length: 40 }, (_, index) => (index % 2 ? store : other).getOrCreate('race', () => `made ${(made += 1)}`)))
+  const got = await Promise.all(
+    Array.from({ length: 40 }, (_, index) => (index % 2 ? store : other).getOrCreate('race', () => `made ${(made += 1)}`)),
+  )
   expect(new Set(got).size).toBe(1)
   expect(await other.getOrCreate('race', () => 'too late')).toBe(got[0])
 })

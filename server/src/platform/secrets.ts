@@ -45,8 +45,7 @@ export const secrets = defineService<Secrets>({
       return key
     }
     const sealText = (context: string, plain: string): string => seal(youngest(), context, Buffer.from(plain))
-    const openText = async (context: string, sealed: string): Promise<string> =>
-      unseal(await keyFor(sealed), context, sealed).toString()
+    const openText = async (context: string, sealed: string): Promise<string> => unseal(await keyFor(sealed), context, sealed).toString()
 
     return {
       seal: sealText,
@@ -94,7 +93,7 @@ const openDatabaseKeys = async (app: App, sql: Sql): Promise<MasterKey> => {
       app.log.info({ key_id: row.id }, 'moved a data key over to the new secret key')
     }
     return master
-  }) as Promise<MasterKey>
+  })
 }
 
 const fits = (rows: readonly KeyRow[], master: SealingKey): boolean =>

@@ -5,7 +5,10 @@ import { modules } from '../../modules.ts'
 import { testApp } from '../../test-app.ts'
 
 let checks = 0
-const counted = defineModule({ name: 'counted', checks: [{ name: 'counted', check: () => Promise.resolve({ ok: true, detail: `${(checks += 1)}` }) }] })
+const counted = defineModule({
+  name: 'counted',
+  checks: [{ name: 'counted', check: () => Promise.resolve({ ok: true, detail: `${(checks += 1)}` }) }],
+})
 const clock = manualClock()
 const token = 'a-token-for-prometheus'
 const mill = await testApp({ modules: [...modules, counted], clock, env: { MILLRACE_METRICS_TOKEN: token } })

@@ -96,7 +96,8 @@ export const getMetrics = rawRoute({
     if (metrics_token === null) throw httpErrors.not_found()
     const given = /^bearer +(.+)$/i.exec(String(request.headers['authorization'] ?? ''))?.[1] ?? ''
     // Digests have one length, so neither it nor the place of the first difference shows in the time.
-    if (!timingSafeEqual(digest(given), digest(metrics_token))) throw httpErrors.unauthenticated({ headers: { 'www-authenticate': 'Bearer' } })
+    if (!timingSafeEqual(digest(given), digest(metrics_token)))
+      throw httpErrors.unauthenticated({ headers: { 'www-authenticate': 'Bearer' } })
     const { registry } = app.metrics
     out.send(200, { 'content-type': registry.contentType, 'cache-control': 'no-store' }, await registry.metrics())
   },

@@ -40,12 +40,24 @@ export const connectionError = (error: unknown, database_url: string): unknown =
     case 'EHOSTUNREACH':
     case 'CONNECTION_CLOSED':
     case 'CONNECTION_DESTROYED':
-      return new StartError(`${where} does not answer.`, 'Start it, or correct DATABASE_URL. Without DATABASE_URL the server brings its own.', error)
+      return new StartError(
+        `${where} does not answer.`,
+        'Start it, or correct DATABASE_URL. Without DATABASE_URL the server brings its own.',
+        error,
+      )
     case '28P01':
     case '28000':
-      return new StartError(`${where} does not let ${decodeURIComponent(username) || 'us'} in.`, 'Check the user and the password in DATABASE_URL.', error)
+      return new StartError(
+        `${where} does not let ${decodeURIComponent(username) || 'us'} in.`,
+        'Check the user and the password in DATABASE_URL.',
+        error,
+      )
     case '3D000':
-      return new StartError(`${where} has no database ${decodeURIComponent(pathname.slice(1))}.`, 'Create it, or correct DATABASE_URL.', error)
+      return new StartError(
+        `${where} has no database ${decodeURIComponent(pathname.slice(1))}.`,
+        'Create it, or correct DATABASE_URL.',
+        error,
+      )
     default:
       return error
   }

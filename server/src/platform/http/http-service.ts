@@ -63,13 +63,21 @@ const nobodySignsIn: Authenticate = (_app, { bearer, api_key }) => {
 const listenError = (error: unknown, { host, port }: HttpSettings): unknown => {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
-      return new StartError(`Port ${port} on ${host} is in use.`, 'Stop what uses it, or set PORT to another one (0 takes a free one).', error)
+      return new StartError(
+        `Port ${port} on ${host} is in use.`,
+        'Stop what uses it, or set PORT to another one (0 takes a free one).',
+        error,
+      )
     case 'EACCES':
       return new StartError(`Port ${port} may not be used by this user.`, 'Set PORT to one from 1024 on.', error)
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return new StartError(`${host} is no address of this machine.`, 'Set HOST to one of its addresses, or to 0.0.0.0 for all of them.', error)
+      return new StartError(
+        `${host} is no address of this machine.`,
+        'Set HOST to one of its addresses, or to 0.0.0.0 for all of them.',
+        error,
+      )
     default:
       return error
   }
