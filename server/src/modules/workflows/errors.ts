@@ -14,6 +14,7 @@ export const errors = defineErrors('workflows', {
     title: 'The workflow is not active',
     doc: 'Only an active workflow starts. Publish it, or resume it when it is paused.',
   },
+  no_trigger: { status: 409, title: 'Every trigger of the workflow is disabled' },
   wrong_status: { status: 409, title: "The workflow's status does not allow this" },
   webhook_path_taken: { status: 409, title: 'Another workflow of the workspace has this webhook path' },
   execution_ended: { status: 409, title: 'The execution has ended already' },

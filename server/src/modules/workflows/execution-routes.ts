@@ -48,7 +48,7 @@ export const executeWorkflow = route({
   params,
   body: StartExecution,
   replies: { 202: Execution, 200: Execution },
-  errors: [errors.not_found, errors.not_active],
+  errors: [errors.not_found, errors.not_active, errors.no_trigger],
   handler: async (ctx, { params: { id }, body }) => {
     const { ended, execution } = await executions.execute(ctx, id, body)
     return reply({ status: ended ? 200 : 202, body: execution })

@@ -99,6 +99,11 @@ test('a workflow without a manual trigger starts at its first one, with the inpu
   expect(body).toMatchObject({ trigger: { type: 'trigger.webhook', node_id: 'hook' }, output: { got: 'by hand' } })
 })
 
+test('a workflow whose triggers are all disabled is started by nothing', async () => {
+  const id = await publish(anna, { ...double, nodes: [{ ...manual, disabled: true }, double.nodes[1]] })
+  await scenario(mill, { when: () => execute(id), status: 409, body: { code: 'workflows.no_trigger' }, events: [] })
+})
+
 test.each<[string, object]>([
   ['a time to wait that is too long', { wait_ms: 60_001 }],
   ['a field that is not known', { inputs: {} }],

@@ -18,7 +18,7 @@ export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
 /**
  * Starts the published version by hand: at its `trigger.manual`, or at its first trigger when it has none, with `input` as the trigger's
  * payload. Answers when the execution is durable; with `wait_ms`, when it has ended or that time is over.
- * Errors: 404 `workflows.not_found`, 409 `workflows.not_active`, 503 `engine.draining`.
+ * Errors: 404 `workflows.not_found`, 409 `workflows.not_active`, 409 `workflows.no_trigger`, 503 `engine.draining`.
  */
 export const execute = async (
   ctx: Ctx,
@@ -26,8 +26,9 @@ export const execute = async (
   input: { readonly input?: unknown; readonly wait_ms?: number | undefined },
 ): Promise<{ readonly ended: boolean; readonly execution: ExecutionView }> => {
   const { status, version, triggers } = await summary(ctx, id)
+  if (status !== 'active' || version === null) throw errors.not_active({ detail: `The workflow is ${status}.` })
   const trigger = triggers.find(({ type }) => type === 'trigger.manual') ?? triggers[0]
-  if (status !== 'active' || version === null || trigger === undefined) throw errors.not_active({ detail: `The workflow is ${status}.` })
+  if (trigger === undefined) throw errors.no_trigger()
   const running = await ctx.use(engine).start({
     workspace_id: workspaceOf(ctx),
     workflow_id: id,

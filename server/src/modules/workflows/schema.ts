@@ -2,6 +2,8 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { Definition as EngineDefinition, type Definition, limits } from '../../engine/graph/definition.ts'
 import { ExecutionView } from '../../engine/history.ts'
 
+export type { Definition } from '../../engine/graph/definition.ts'
+
 export const Id = Type.String({ format: 'uuid' })
 const Time = Type.String({ format: 'date-time' })
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])

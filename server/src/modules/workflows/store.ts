@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
-import type { Definition } from '../../engine/graph/definition.ts'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
-import type { Status } from './schema.ts'
+import type { Definition, Status } from './schema.ts'
 
 /** A trigger as it is stored: a webhook's URL depends on where the installation is reached, its path does not. */
 export interface StoredTrigger {

@@ -2,10 +2,12 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { engine } from '../../../engine/engine.ts'
 import type { JsonObject } from '../../../lib/json.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { type TestApp, testApp, type TestRequest, type TestUser } from '../../../test-app.ts'
 import { manual, publish, requestDefinition, respondDefinition, webhookDefinition } from '../definitions.testing.ts'
+import { createHookTable, hookTable } from './table.ts'
 
 let mill: TestApp
 let anna: TestUser
@@ -336,6 +338,87 @@ test('a server that starts finds the webhooks of before', async () => {
   } finally {
     await other.close()
   }
+})
+
+test('a server that stops starts nothing more and says when to come back', async () => {
+  await publish(anna, webhookDefinition('stopping'))
+  const other = await testApp({ beside: mill })
+  try {
+    await other.app.use(engine).life.drain()
+    await scenario(mill, {
+      when: () => other.call('POST', '/hooks/anna/stopping'),
+      status: 503,
+      body: { code: 'engine.draining' },
+      headers: { 'retry-after': '2', 'x-millrace-execution-id': null },
+      events: [],
+    })
+  } finally {
+    await other.close()
+  }
+})
+
+test('what changed while nobody told this process is found when it looks again', async () => {
+  const { owner } = mill.database
+  const table = mill.app.use(hookTable)
+  const gone = await publish(anna, webhookDefinition('gone'))
+  const moved = await publish(anna, webhookDefinition('moved'))
+  await owner`update workflows set status = 'paused', revision = revision + 1 where id = ${gone}`
+  await owner`update workflow_webhooks set path = 'moved-on' where workflow_id = ${moved}`
+  await owner`update workspaces set slug = 'anna-renamed' where id = ${anna.workspace_id}`
+  expect((await call('gone')).status).toBe(200)
+  await table.refresh(mill.app, null)
+  expect((await call('moved-on')).status).toBe(404)
+  const renamed = (path: string) => mill.call('POST', `/hooks/anna-renamed/${path}`)
+  expect([(await renamed('gone')).status, (await renamed('moved')).status, (await renamed('moved-on')).status]).toEqual([404, 404, 200])
+  await owner`update workspaces set slug = 'anna' where id = ${anna.workspace_id}`
+  await table.refreshWorkspace(mill.app, anna.workspace_id)
+  expect([(await call('moved-on')).status, (await renamed('moved-on')).status]).toEqual([200, 404])
+})
+
+test('what is known of a workflow gives way to a later revision only', () => {
+  const table = createHookTable()
+  const hook = {
+    workspace_id: 'w',
+    workflow_id: 'a',
+    node_id: 'hook',
+    respond: 'immediate',
+    status: null,
+    method: 'POST',
+    path: 'x',
+  } as const
+  const live = (revision: number, version: number) => ({
+    workflow_id: 'a',
+    workspace_id: 'w',
+    revision,
+    hooks: version === 0 ? [] : [{ ...hook, version }],
+  })
+  table.apply(live(2, 2), 'acme')
+  table.apply(live(1, 1), 'acme')
+  expect(table.at('acme/x')?.get('POST')?.version).toBe(2)
+  table.apply(live(3, 0), 'acme')
+  table.apply(live(2, 2), 'acme')
+  expect(table.at('acme/x')).toBeUndefined()
+})
+
+test('an address that has changed hands stays with its new holder', () => {
+  const table = createHookTable()
+  const live = (workflow_id: string, revision: number, held: boolean) => {
+    const hook = {
+      workspace_id: 'w',
+      workflow_id,
+      version: 1,
+      node_id: 'hook',
+      respond: 'immediate',
+      status: null,
+      method: 'POST',
+      path: 'x',
+    } as const
+    return { workflow_id, workspace_id: 'w', revision, hooks: held ? [hook] : [] }
+  }
+  table.apply(live('a', 1, true), 'acme')
+  table.apply(live('b', 1, true), 'acme')
+  table.apply(live('a', 2, false), 'acme')
+  expect(table.at('acme/x')?.get('POST')?.workflow_id).toBe('b')
 })
 
 test('64 calls at once are 64 executions', async () => {
