@@ -43,7 +43,7 @@ export const openApiOf = (input: OpenApiInput): Document => {
     },
     servers: [{ url: input.public_url }],
     tags: [...new Set(input.routes.map(({ tag }) => tag))].toSorted().map((name) => ({ name })),
-    paths: sorted(paths, (item) => Object.fromEntries(item)),
+    paths: sorted(paths, (item) => sorted(item, (operation) => operation)),
     components: { schemas: sorted(schemas, (schema) => schema), securitySchemes, parameters: headerParameters },
   }
 }
@@ -73,7 +73,7 @@ const operationOf = (
     ...common,
     security: route.allow === 'public' ? [] : [{ bearer: [] }, { api_key: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: { required: isRequired(route.body as JsonSchema), content: { 'application/json': { schema: named(strict(plain(route.body)), schemas) } } } }),
+    ...(route.body === undefined ? {} : { requestBody: { required: isRequired(withoutDefaulted(plain(route.body))), content: { 'application/json': { schema: named(strict(withoutDefaulted(plain(route.body))), schemas) } } } }),
     responses: { ...repliesOf(route, schemas), ...problemReplies(errorsOf(route)) },
     ...(route.allow.includes(':') ? { 'x-permission': { name: route.allow, least_role: input.permissions[route.allow]?.least } } : {}),
     'x-rate-limits': rateLimits(route),
@@ -115,6 +115,13 @@ const namedWithin = (keyword: string, value: unknown, schemas: Map<string, JsonS
 }
 
 const digest = (schema: JsonSchema): string => createHash('sha256').update(JSON.stringify(schema)).digest('hex')
+
+/** What has a default may be left out. */
+const withoutDefaulted = (schema: JsonSchema): JsonSchema => {
+  const { required, properties } = schema as { readonly required?: readonly string[]; readonly properties?: { readonly [name: string]: JsonSchema } }
+  if (required === undefined || properties === undefined) return schema
+  return { ...schema, required: required.filter((name) => !('default' in (properties[name] ?? {}))) }
+}
 
 const isRequired = (schema: JsonSchema): boolean => schema['type'] !== 'object' || ((schema['required'] as readonly string[] | undefined) ?? []).length > 0
 
