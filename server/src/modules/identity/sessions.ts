@@ -31,8 +31,8 @@ export interface Tokens {
 /** Sessions that a user can have at a time; beyond it the one not seen for longest ends. */
 const maxSessions = 100
 const maxUserAgent = 500
-/** Ended sessions are kept this long, so that a late refresh is told what happened. */
-const keepEndedMs = 30 * 86_400_000
+/** Sessions are kept this long after their last refresh token expired, so that a late refresh is told what happened. */
+const keepOldMs = 7 * 86_400_000
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
@@ -62,10 +62,12 @@ export const open = async (
     expires_at: iso(now + life.absolute_ms),
     revoked_at: null,
   }
-  await store.deleteEndedSessions(tx.db, user.id, iso(now - keepEndedMs))
-  const others = await store.liveSessions(tx.db, user.id, iso(now))
-  const surplus = others.slice(maxSessions - 1).map(({ id }) => id)
-  if (surplus.length > 0) await end(tx, user.id, surplus, 'too_many')
+  await store.deleteOldSessions(tx.db, user.id, iso(now - keepOldMs))
+  const surplus = await store.surplusSessions(tx.db, user.id, iso(now), maxSessions - 1)
+  if (surplus.length > 0) {
+    const ids = surplus.map(({ id }) => id)
+    await end(tx, user.id, ids, 'too_many')
+  }
   await store.insertSession(tx.db, session)
   const token = firstRefreshToken()
   await store.insertRefreshToken(tx.db, {

@@ -90,13 +90,22 @@ export const revokeSessions = (
     .returning('id')
     .execute()
 
-/** What ended so long ago that nobody asks for it any more. */
-export const deleteEndedSessions = async (db: TxDb, user_id: string, before: string): Promise<void> => {
-  await db
-    .deleteFrom('sessions')
+/** Those beyond the first `keep`, last seen first. */
+export const surplusSessions = (db: ReadDb, user_id: string, at: string, keep: number): Promise<readonly { id: string }[]> =>
+  db
+    .selectFrom('sessions')
+    .select('id')
     .where('user_id', '=', user_id)
-    .where((of) => of.or([of('revoked_at', '<', before), of('idle_expires_at', '<', before)]))
+    .where('revoked_at', 'is', null)
+    .where('idle_expires_at', '>', at)
+    .orderBy('last_seen_at', 'desc')
+    .orderBy('id', 'desc')
+    .offset(keep)
     .execute()
+
+/** What could last have been refreshed so long ago that nobody asks for it any more. */
+export const deleteOldSessions = async (db: TxDb, user_id: string, before: string): Promise<void> => {
+  await db.deleteFrom('sessions').where('user_id', '=', user_id).where('idle_expires_at', '<', before).execute()
 }
 
 export const insertRefreshToken = async (

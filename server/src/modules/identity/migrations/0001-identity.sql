@@ -25,7 +25,9 @@ create table sessions (
   revoked_reason text check (revoked_reason in ('logout', 'logout_all', 'removed', 'refresh_reused', 'deactivated', 'too_many')),
   check ((revoked_at is null) = (revoked_reason is null))
 );
-create index sessions_of_user on sessions (user_id, last_seen_at desc);
+-- Ended sessions stay for a while; who signs in often must not pay for reading past them.
+create index sessions_live on sessions (user_id, last_seen_at desc) where revoked_at is null;
+create index sessions_by_end on sessions (user_id, idle_expires_at);
 create index sessions_of_workspace on sessions (workspace_id);
 call millrace.protect('sessions', 'user_id = millrace.current_user_id()');
 -- A request may look at its own sessions and end them. Opening one is the product's work, after the password was checked.
