@@ -10,7 +10,7 @@ import { httpRequest } from './http-request.ts'
 const cleanups: (() => Promise<unknown>)[] = []
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
 const serve = async (listener: RequestListener): Promise<string> => {

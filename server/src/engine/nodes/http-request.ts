@@ -7,9 +7,11 @@ import { accepts, answerBody, retryAfter, strictText } from './http-answer.ts'
 
 const statusSet = '([1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)'
 
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
 const Config = Type.Object(
   {
-    method: Type.Union(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((method) => Type.Literal(method))),
+    method: Type.Unsafe<(typeof methods)[number]>({ type: 'string', format: 'literal', enum: [...methods] }),
     url: Type.String({ minLength: 1, maxLength: 16_384, description: 'http or https, of a public address.' }),
     headers: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {

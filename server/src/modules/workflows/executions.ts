@@ -83,7 +83,7 @@ export const get = async (ctx: Ctx, id: string, options: { readonly payloads: bo
 export const cancel = async (ctx: Ctx, id: string): Promise<ExecutionView> => {
   const before = await get(ctx, id, { payloads: false })
   if (before.finished_at !== null || !(await ctx.use(engine).cancel(id))) {
-    throw errors.execution_ended({ detail: `The execution ended as ${before.status}.` })
+    throw errors.execution_ended()
   }
   return get(ctx, id, { payloads: false })
 }

@@ -98,7 +98,7 @@ export const countWorkflows = async (db: ReadDb, filter: WorkflowFilter): Promis
   const row = await filtered(db, filter)
     .select((of) => of.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
-  return Number(row.total)
+  return row.total
 }
 
 export type WorkflowUpdate = Partial<Pick<WorkflowRow, 'name' | 'description' | 'status' | 'version' | 'definition' | 'triggers' | 'tags'>>
@@ -166,7 +166,7 @@ export const countVersions = async (db: ReadDb, workflow_id: string): Promise<nu
     .where('workflow_id', '=', workflow_id)
     .select((of) => of.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
-  return Number(row.total)
+  return row.total
 }
 
 export interface WebhookRow {

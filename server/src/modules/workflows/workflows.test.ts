@@ -101,7 +101,7 @@ test('of two changes against the same ETag one wins', async () => {
   const replies = await Promise.all(
     Array.from({ length: 10 }, (_, n) => anna.call('PUT', at(id), { body: { name: `Change ${n}` }, headers: { 'if-match': '"1"' } })),
   )
-  expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 9 }, () => 412)])
+  expect(replies.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, ...Array.from({ length: 9 }, () => 412)])
 })
 
 test('another workspace sees, changes, starts and removes nothing', async () => {
@@ -377,8 +377,8 @@ test('a repeated create with one Idempotency-Key makes one workflow', async () =
 
 test('the node types and the schema of a definition are there to be read', async () => {
   const { body } = await anna.call('GET', '/api/v1/workflows/node-types')
-  const types = body.items.map(({ type }: { type: string }) => type)
-  expect(types).toEqual([...types].sort())
+  const types: string[] = body.items.map(({ type }: { type: string }) => type)
+  expect(types).toEqual(types.toSorted())
   expect(types).toEqual(
     expect.arrayContaining(['data.set', 'flow.if', 'flow.merge', 'http.request', 'http.respond', 'trigger.manual', 'trigger.webhook']),
   )

@@ -41,7 +41,7 @@ export const decode = async (body: Buffer, encoding: string, max_bytes: number):
     .filter((coding) => coding !== '' && coding !== 'identity')
   if (codings.length > 2) throw errors.bad_response({ detail: 'The answer is compressed more than twice.' })
   let result = body
-  for (const coding of codings.reverse()) {
+  for (const coding of codings.toReversed()) {
     const decompress = decompressors[coding]
     if (decompress === undefined) throw errors.bad_response({ detail: 'The answer is in a content encoding that was not asked for.' })
     try {

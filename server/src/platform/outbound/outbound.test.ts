@@ -10,7 +10,7 @@ import { createOutbound, type Outbound, type OutboundRequest } from './outbound.
 const cleanups: (() => Promise<unknown>)[] = []
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
 const listening = async (server: Server, host: string): Promise<number> => {
@@ -413,7 +413,7 @@ test.each([
     (_request, response) => void setTimeout(() => response.writeHead(302, { location: '/' }).end(), 60),
   ],
 ] satisfies [string, RequestListener][])('a server that %s meets the deadline', async (_, listener) => {
-  const server = await serve(listener as RequestListener)
+  const server = await serve(listener)
   const started = performance.now()
   expect(await problemOf(client(), { url: server.origin, timeout_ms: 200, max_redirects: 20 })).toBe('outbound.timeout')
   expect(performance.now() - started).toBeLessThan(2_000)

@@ -111,7 +111,7 @@ const send = (agent: Agent, hop: Hop, limits: Limits): Promise<Dispatcher.Respon
     agent.request({
       origin: hop.url.origin,
       path: hop.url.pathname + hop.url.search,
-      method: hop.method as Dispatcher.HttpMethod,
+      method: hop.method,
       headers: { ...hop.headers },
       body: hop.body,
       signal: limits.signal,
@@ -159,7 +159,7 @@ export const createOutbound = (options: { readonly allow: readonly string[]; rea
   const allow = parseAllowList(options.allow)
   const resolve = options.resolve ?? systemResolve
   const agent = new Agent({
-    factory: (origin, poolOptions) => guardedPool(new URL(origin), poolOptions as object, allow, resolve),
+    factory: (origin, poolOptions) => guardedPool(new URL(origin), poolOptions, allow, resolve),
     connections: 32,
     pipelining: 1,
     maxOrigins: 1024,

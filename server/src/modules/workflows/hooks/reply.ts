@@ -42,12 +42,12 @@ export const sentReply = (reply: HttpReply): SentReply => {
   const headers: Record<string, string> = {}
   for (const [given, text] of Object.entries(reply.headers)) {
     const name = given.toLowerCase()
-    if (!refused.has(name) && token.test(name) && value.test(String(text))) headers[name] = String(text)
+    if (!refused.has(name) && token.test(name) && value.test(text)) headers[name] = text
   }
   if (reply.status === 204 || reply.status === 304) return { status: reply.status, headers, body: null }
   const type = headers['content-type']
-  const asText = typeof reply.body === 'string' && type !== undefined
-  headers['content-type'] ??= 'application/json; charset=utf-8'
   if (type !== undefined && /html|xml|svg/i.test(type)) headers['content-security-policy'] = sandbox
-  return { status: reply.status, headers, body: asText ? (reply.body as string) : JSON.stringify(reply.body) }
+  if (type !== undefined && typeof reply.body === 'string') return { status: reply.status, headers, body: reply.body }
+  headers['content-type'] ??= 'application/json; charset=utf-8'
+  return { status: reply.status, headers, body: JSON.stringify(reply.body) }
 }

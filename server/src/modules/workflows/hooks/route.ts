@@ -55,7 +55,7 @@ export const callHook = rawRoute({
 
 /** HEAD and OPTIONS start nothing unless the webhook asks for them: they come from link previews and browsers, unasked. */
 const otherMethod = (methods: readonly string[], request: RawRequest, reply: RawReply): void => {
-  const allow = [...new Set([...methods, 'OPTIONS'])].sort().join(', ')
+  const allow = [...new Set([...methods, 'OPTIONS'])].toSorted().join(', ')
   if (request.method === 'OPTIONS') return reply.send(204, { allow }, null)
   throw httpErrors.method_not_allowed({ detail: `${request.method} is not what this webhook listens to.`, headers: { allow } })
 }
