@@ -59,6 +59,7 @@ export interface MigrateOptions {
  */
 export const migrate = async ({ sql, modules, log, up_to }: MigrateOptions): Promise<number> => {
   const migrations = await readMigrations(modules)
+  await checkVersion(sql)
   await sql.unsafe(`select pg_advisory_lock(hashtext('millrace.migrations'))`)
   try {
     await sql.unsafe(prepare)
@@ -70,6 +71,15 @@ export const migrate = async ({ sql, modules, log, up_to }: MigrateOptions): Pro
     return pending.length
   } finally {
     await sql.unsafe(`select pg_advisory_unlock(hashtext('millrace.migrations'))`)
+  }
+}
+
+const checkVersion = async (sql: Sql): Promise<void> => {
+  const [row] = await sql.unsafe<{ number: number; version: string }[]>(
+    `select current_setting('server_version_num')::int as number, current_setting('server_version') as version`,
+  )
+  if (row !== undefined && row.number < 180_000) {
+    throw new StartError(`The database is PostgreSQL ${row.version}; this server needs 18 or later.`, 'Point DATABASE_URL at a PostgreSQL 18, or leave it out to use the embedded one.')
   }
 }
 

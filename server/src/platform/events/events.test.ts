@@ -217,6 +217,32 @@ test('a backlog of many batches arrives whole, once, and in order', async () => 
   expect(after.sacks()).toEqual(Array.from({ length: 2345 }, (_, index) => index + 1))
 })
 
+test('in a database restored from a copy, consumers go on where the copy left them and hear what is new', async () => {
+  const restored = await testDatabase()
+  const consumers = ['behind', 'level', 'amid'].map((name) => ({ ...hear('durable', { name }), name }))
+  const everywhere = hear('every_process')
+  const write = (sack: number, tx_id: string) => restored.owner`
+    insert into events (name, actor_type, data, created_at, tx_id)
+    values (${ground.name}, 'system', json_build_object('sack', ${sack}::int), now(), ${tx_id}::xid8)`
+  // As the old cluster numbered them, far ahead of this one: `behind` has handled 1, `level` all, `amid` is between 1 and 2 of a long batch.
+  for (const sack of [1, 2, 3]) await write(sack, `${9_000_000_000 + sack}`)
+  const [first] = await restored.owner<{ seq: number }[]>`select min(seq) as seq from events`
+  await restored.owner`
+    insert into event_cursors (consumer, snapshot, target, seq, floor) values
+      ('behind', '9000000002:9000000002:', null, 0, millrace.first_id(now())),
+      ('level', '9000000009:9000000009:', null, 0, millrace.first_id(now())),
+      ('amid', '9000000001:9000000001:', '9000000009:9000000009:', ${first?.seq ?? 0}, millrace.first_id(now()))`
+  await restored.owner`update event_cursors set floor = millrace.first_id(now() - interval '1 day')`
+  const modules = [{ name: 'mill', consumers: [...consumers.map(({ consumer }) => consumer), everywhere.consumer] }]
+  const { app, stop } = await bareApp({ database: restored.handle, modules, services: [eventStart, eventRunner] })
+  await grind(asMiller(app), 4)
+  const heard = (): number[][] => consumers.map(({ sacks }) => sacks())
+  await vi.waitFor(() => expect(heard()).toEqual([[2, 3, 4], [4], [2, 3, 4]]))
+  await vi.waitFor(() => expect(everywhere.sacks()).toEqual([4]))
+  await stop()
+  await restored.close()
+})
+
 test('an idle process asks the database at most once a second', async () => {
   const quiet = await testDatabase()
   const consumers = [hear('durable').consumer, hear('durable').consumer, hear('every_process').consumer]

@@ -20,6 +20,10 @@ const notify_gap_ms = 20
 export const eventStart = defineService({
   name: 'events.start',
   create: async (app): Promise<Position> => {
+    const adopted = await app.database.control.run('select millrace.adopt_restored_log() as adopted', [])
+    if (adopted.rows[0]?.['adopted'] === true) {
+      app.log.warn('the database was restored from a copy: event consumers go on where the copy left them, and may see some events again')
+    }
     const { rows } = await app.database.control.run(startOfLog, [])
     const { snapshot, floor } = rows[0] as unknown as Position
     return { snapshot, floor, target: null, seq: 0 }

@@ -153,6 +153,7 @@ call millrace.protect(
 -- Append-only for requests; the product itself may remove what is past its retention.
 revoke update, delete on events from millrace_app;
 revoke update on events from millrace_system;
+grant update (tx_id) on events to millrace_system;
 alter table events_default enable row level security;
 alter table events_default force row level security;
 
@@ -168,5 +169,46 @@ create table event_cursors (
   updated_at timestamptz(3) not null default now()
 );
 call millrace.protect('event_cursors', 'false');
+
+-- A database that was restored from a logical copy lives in another cluster, whose count of transactions may be far behind the one that
+-- `tx_id` and the cursors were written by. This finds it out and makes all old events those of one transaction, long ended. A
+-- cursor then goes on, by `seq`, at the first event that it had not handled: some may come twice, none is missed.
+create function millrace.adopt_restored_log() returns boolean
+language plpgsql
+set search_path = public, pg_temp
+as $$
+begin
+  -- One statement: what it sees was committed before its own snapshot, so a higher number can only come from elsewhere.
+  if not exists (select from events where tx_id >= pg_snapshot_xmax(pg_current_snapshot()))
+    and not exists (select from event_cursors where pg_snapshot_xmax(coalesce(target, snapshot)) > pg_snapshot_xmax(pg_current_snapshot()))
+  then
+    return false;
+  end if;
+  lock table event_cursors in exclusive mode;
+  update event_cursors
+  set
+    snapshot = case when open.first_seq is null then pg_current_snapshot() else '1:1:' end,
+    target = case when open.first_seq is null then null else pg_current_snapshot() end,
+    seq = coalesce(open.first_seq - 1, 0),
+    revision = event_cursors.revision + 1,
+    updated_at = now()
+  from (
+    select
+      c.consumer,
+      (
+        select min(e.seq)
+        from events e
+        where not pg_visible_in_snapshot(e.tx_id, c.snapshot)
+          and (c.target is null or e.seq > c.seq or not pg_visible_in_snapshot(e.tx_id, c.target))
+      ) as first_seq
+    from event_cursors c
+  ) as open
+  where open.consumer = event_cursors.consumer;
+  update events set tx_id = '1';
+  return true;
+end
+$$;
+revoke execute on function millrace.adopt_restored_log() from public;
+grant execute on function millrace.adopt_restored_log() to millrace_system;
 
 select millrace.make_partitions(now(), 4);
