@@ -1,4 +1,5 @@
-import { Compile } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/compile'
+import { Value } from 'typebox/value'
 import { closest } from '../lib/closest.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { checkEdges, checkShape, type SeenEdge, type SeenNode } from './check-graph.ts'
@@ -8,7 +9,6 @@ import { expressionCompiler, type ExpressionCompiler, type ExpressionError } fro
 import { Definition, DefinitionEdge, DefinitionNode, limits } from './graph/definition.ts'
 import { tooLarge } from './graph/measure.ts'
 import type { Problem, Report } from './graph/problem.ts'
-import { type ConfigSchema, configSchemas } from './node-config.ts'
 import type { NodeType } from './node.ts'
 import { schemaProblems } from './schema-problems.ts'
 
@@ -21,15 +21,16 @@ interface Checking {
   readonly nodeTypes: ReadonlyMap<string, NodeType>
   readonly compiler: ExpressionCompiler
   readonly retryCompiler: ExpressionCompiler
-  readonly schemaOf: (type: NodeType) => ConfigSchema
   readonly report: Report
 }
 
 const validators = {
   node: Compile(DefinitionNode),
   edge: Compile(DefinitionEdge),
-  definition: Compile(Definition),
 }
+
+/** Most are, so that nobody need look for words. */
+const sound = (validator: Validator, value: unknown): boolean => validator.Check(value)
 
 const located = (error: ExpressionError): string => `${error.message} (line ${error.position.line}, column ${error.position.column})`
 
@@ -73,7 +74,7 @@ const checkConfig = (node: JsonObject, type: NodeType, path: string, checking: C
     const message = problem.error ? located(problem.error) : problem.message
     checking.report({ ...about(node), path: at + problem.path, severity: 'error', message })
   }
-  const wrong = schemaProblems(checking.schemaOf(type).written(), config, compiled.dynamic)
+  const wrong = Value.Check(type.config, config) ? [] : schemaProblems(type.config, config, compiled.dynamic)
   for (const problem of wrong) checking.report({ ...about(node), path: at + problem.path, severity: 'error', message: problem.message })
   return { references: compiled.references, sound: wrong.length === 0 }
 }
@@ -93,7 +94,7 @@ const checkRetry = (node: JsonObject, path: string, checking: Checking): readonl
 /** Everything about one node that can be said without the others. */
 const checkNode = (node: unknown, index: number, ids: Map<string, number>, checking: Checking): SeenNode => {
   const path = `/nodes/${index}`
-  for (const problem of schemaProblems(validators.node, node)) {
+  for (const problem of sound(validators.node, node) ? [] : schemaProblems(DefinitionNode, node)) {
     const slug = problem.path === '/id' && problem.message.includes('form')
     const message = slug ? 'An id starts with a letter and goes on with letters, digits, "_" or "-", at most 64 in all' : problem.message
     checking.report({ ...(isJsonObject(node) ? about(node) : {}), path: path + problem.path, severity: 'error', message })
@@ -133,14 +134,14 @@ const checkPins = (pins: unknown, ids: ReadonlyMap<string, number>, report: Repo
 /** The frame around nodes and edges: settings, tests, pins, and fields that do not belong. */
 const checkFrame = (definition: JsonObject, report: Report): void => {
   const frame = { ...definition, ...(Array.isArray(definition['nodes']) ? { nodes: [] } : {}), ...(Array.isArray(definition['edges']) ? { edges: [] } : {}) }
-  for (const problem of schemaProblems(validators.definition, frame)) report({ path: problem.path, severity: 'error', message: problem.message })
+  for (const problem of schemaProblems(Definition, frame)) report({ path: problem.path, severity: 'error', message: problem.message })
   checkZone(definition['settings'], report)
 }
 
 const edgesOf = (list: readonly unknown[], report: Report): readonly SeenEdge[] =>
   list.flatMap((edge, index) => {
     const path = `/edges/${index}`
-    const problems = schemaProblems(validators.edge, edge)
+    const problems = sound(validators.edge, edge) ? [] : schemaProblems(DefinitionEdge, edge)
     for (const problem of problems) report({ path: path + problem.path, severity: 'error', message: problem.message })
     if (problems.length > 0) return []
     const { from, port, to } = edge as DefinitionEdge
@@ -181,7 +182,6 @@ export const check = (definition: unknown, options: { readonly nodeTypes: Readon
     nodeTypes: options.nodeTypes,
     compiler: expressionCompiler(roots),
     retryCompiler: expressionCompiler(retryRoots),
-    schemaOf: configSchemas(),
     report,
   }
   const ids = new Map<string, number>()

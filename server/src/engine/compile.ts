@@ -1,3 +1,4 @@
+import type { Validator } from 'typebox/compile'
 import type { Json, JsonObject } from '../lib/json.ts'
 import { type CompiledConfig, compileConfig, ConfigFault } from './expression/config.ts'
 import { errorOf, expressionCompiler, newBudget } from './expression/expression.ts'
@@ -6,7 +7,7 @@ import { Fault } from './expression/value.ts'
 import type { Definition, DefinitionNode } from './graph/definition.ts'
 import { buildGraph, type Graph, type NodeShape } from './graph/graph.ts'
 import { outputOf, outputsOf, type Run, type StepError } from './graph/plan.ts'
-import { configSchemas, type ConfigSchema } from './node-config.ts'
+import { evaluatedConfigs } from './node-config.ts'
 import { NodeFailure, type NodeType } from './node.ts'
 
 export type { Scope } from './expression/scope.ts'
@@ -47,10 +48,10 @@ const failureOf = (fault: ConfigFault): NodeFailure =>
     details: { field: fault.path, position: { ...fault.error.position } },
   })
 
-const evaluator = (config: CompiledConfig, schema: ConfigSchema): CompiledNode['evaluate'] => {
+const evaluator = (config: CompiledConfig, type: NodeType, validatorOf: (type: NodeType) => Validator): CompiledNode['evaluate'] => {
   // What is written out was checked before it was published.
   if (config.dynamic.length === 0) return config.evaluate
-  const validator = schema.evaluated()
+  const validator = validatorOf(type)
   return (scope) => {
     let evaluated: JsonObject
     try {
@@ -86,7 +87,7 @@ const retryCondition = (text: string, compiler: ReturnType<typeof expressionComp
 export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): CompiledVersion => {
   const compiler = expressionCompiler(roots)
   const retryCompiler = expressionCompiler(retryRoots)
-  const schemaOf = configSchemas()
+  const validatorOf = evaluatedConfigs()
   const typeOf = (node: DefinitionNode): NodeType => {
     const type = nodeTypes.get(node.type)
     if (type === undefined) throw new Error(`There is no node type "${node.type}"`)
@@ -100,7 +101,7 @@ export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<st
     const retry_if = node.retry?.retry_if
     return {
       type,
-      evaluate: evaluator(config, schemaOf(type)),
+      evaluate: evaluator(config, type, validatorOf),
       retryIf: retry_if === undefined ? null : retryCondition(retry_if, retryCompiler),
     }
   })

@@ -1,5 +1,7 @@
-import type { Validator } from 'typebox/compile'
+import type { TSchema } from 'typebox'
+import { Value } from 'typebox/value'
 import { closest } from '../lib/closest.ts'
+import { isJsonObject } from '../lib/json.ts'
 import { pointerTo } from './expression/config.ts'
 
 export interface SchemaProblem {
@@ -8,18 +10,25 @@ export interface SchemaProblem {
   readonly message: string
 }
 
-interface SchemaError {
-  readonly keyword: string
-  readonly schemaPath: string
-  readonly instancePath: string
-  readonly params: { readonly [name: string]: unknown }
-  readonly message: string
+/** JSON Schema, as far as this file goes through it itself; the rest is left to the library. */
+interface Schema {
+  readonly type?: string
+  readonly const?: unknown
+  readonly enum?: readonly unknown[]
+  readonly description?: string
+  readonly properties?: { readonly [name: string]: Schema }
+  readonly patternProperties?: { readonly [pattern: string]: Schema }
+  readonly additionalProperties?: Schema | boolean
+  readonly required?: readonly string[]
+  readonly items?: Schema
+  readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
 }
 
-interface SchemaPart {
-  readonly description?: string
-  readonly properties?: { readonly [name: string]: unknown }
-  readonly [key: string]: unknown
+interface LibraryError {
+  readonly keyword: string
+  readonly params: { readonly [name: string]: unknown }
+  readonly message: string
 }
 
 const types: { readonly [type: string]: string } = {
@@ -32,20 +41,13 @@ const types: { readonly [type: string]: string } = {
   null: 'null',
 }
 
-/** The part of a schema that an error speaks of. Its path is a URI fragment that the library does not escape. */
-const partAt = (schema: unknown, path: string): SchemaPart => {
-  let part = schema
-  for (const key of path.split('/').slice(1)) part = typeof part === 'object' && part !== null ? (part as SchemaPart)[key] : undefined
-  return typeof part === 'object' && part !== null ? (part as SchemaPart) : {}
-}
+const typeName = (type: unknown): string => types[String(type)] ?? String(type)
 
-const alternatives = (errors: readonly SchemaError[]): string => {
-  const values = errors.flatMap((error) =>
-    error.keyword === 'const' ? [error.params['allowedValue']] : error.keyword === 'enum' ? (error.params['allowedValues'] as unknown[]) : [],
-  )
-  if (values.length > 0) return `must be one of ${values.map((value) => JSON.stringify(value)).join(', ')}`
-  const kinds = errors.flatMap((error) => (error.keyword === 'type' ? [types[String(error.params['type'])] ?? String(error.params['type'])] : []))
-  if (kinds.length === errors.length && kinds.length > 0) return `must be ${[...new Set(kinds)].join(' or ')}`
+const oneOf = (values: readonly unknown[]): string => `must be one of ${values.map((value) => JSON.stringify(value)).join(', ')}`
+
+const alternatives = (union: readonly Schema[]): string => {
+  if (union.every((member) => 'const' in member)) return oneOf(union.map((member) => member.const))
+  if (union.every((member) => member.type !== undefined)) return `must be ${[...new Set(union.map((member) => typeName(member.type)))].join(' or ')}`
   return 'has none of the forms that are allowed here'
 }
 
@@ -56,75 +58,98 @@ const comparisons: { readonly [keyword: string]: string } = {
   exclusiveMaximum: 'must be below',
 }
 
-const sentence = (error: SchemaError, part: SchemaPart): string => {
-  const comparison = comparisons[error.keyword]
-  if (comparison !== undefined) return `${comparison} ${String(error.params['limit'])}`
-  const hint = part.description === undefined ? '' : ` (${part.description.replace(/\.$/, '')})`
-  switch (error.keyword) {
+const sentence = ({ keyword, params, message }: LibraryError, schema: Schema): string => {
+  const comparison = comparisons[keyword]
+  if (comparison !== undefined) return `${comparison} ${String(params['limit'])}`
+  switch (keyword) {
     case 'type':
-      return `must be ${types[String(error.params['type'])] ?? String(error.params['type'])}`
+      return `must be ${typeName(params['type'])}`
     case 'const':
+      return oneOf([params['allowedValue']])
     case 'enum':
-      return alternatives([error])
+      return oneOf(schema.enum ?? [])
     case 'pattern':
-      return `does not have the form it must have${hint}`
+      return `does not have the form it must have${schema.description === undefined ? '' : ` (${schema.description.replace(/\.$/, '')})`}`
     case 'format':
-      return `is not a valid ${String(error.params['format'])}`
+      return `is not a valid ${String(params['format'])}`
     case 'minLength':
-      return 'must not be empty'
+      return 'is too short'
     case 'maxLength':
-      return `must be at most ${String(error.params['limit'])} characters long`
-    case 'maxItems':
-      return `must hold at most ${String(error.params['limit'])}`
+      return `must be at most ${String(params['limit'])} characters long`
     case 'minItems':
-      return `must hold at least ${String(error.params['limit'])}`
+      return `must hold at least ${String(params['limit'])}`
+    case 'maxItems':
+      return `must hold at most ${String(params['limit'])}`
     case 'uniqueItems':
       return 'must not hold anything twice'
     default:
-      return error.message
+      return message
   }
 }
 
 const nameOf = (path: string): string => {
   const key = path.slice(path.lastIndexOf('/') + 1).replaceAll('~1', '/').replaceAll('~0', '~')
-  return path === '' ? 'It' : /^\d+$/.test(key) ? `Element ${key}` : `"${key.slice(0, 100)}"`
+  if (path === '') return 'It'
+  return /^\d+$/.test(key) ? `Element ${key}` : `"${key.slice(0, 100)}"`
 }
 
-const missing = (error: SchemaError): readonly SchemaProblem[] =>
-  (error.params['requiredProperties'] as readonly string[]).map((name) => ({
-    path: pointerTo(error.instancePath, name),
-    message: `"${name}" is missing`,
-  }))
+const unknownField = (name: string, schema: Schema): string => {
+  const known = Object.keys(schema.properties ?? {})
+  const similar = closest(name, known)
+  const help = similar ? `; did you mean "${similar}"?` : known.length > 0 ? `; there are ${known.map((each) => `"${each}"`).join(', ')}` : ''
+  return `"${name.slice(0, 100)}" is not known here${help}`
+}
 
-const unknown = (error: SchemaError, part: SchemaPart): readonly SchemaProblem[] =>
-  (error.params['additionalProperties'] as readonly string[]).map((name) => {
-    const known = Object.keys(part.properties ?? {})
-    const similar = closest(name, known)
-    const help = similar ? `; did you mean "${similar}"?` : known.length > 0 ? `; there are ${known.map((each) => `"${each}"`).join(', ')}` : ''
-    return { path: pointerTo(error.instancePath, name), message: `"${name.slice(0, 100)}" is not known here${help}` }
-  })
+/** The schema of one field; false where there must be none, undefined where anything goes. */
+const ofField = (schema: Schema, name: string): Schema | boolean | undefined => {
+  if (schema.properties && Object.hasOwn(schema.properties, name)) return schema.properties[name]
+  const patterned = Object.entries(schema.patternProperties ?? {}).find(([pattern]) => new RegExp(pattern, 'u').test(name))
+  return patterned ? patterned[1] : schema.additionalProperties
+}
 
-const unions = new Set(['anyOf', 'oneOf'])
+/**
+ * What a schema finds wrong with a value, in sentences; empty only when nothing is. Each field is judged by itself, because the library
+ * lists no more than eight mistakes, and fields at `undecided` paths not at all: what they hold is known only later.
+ */
+export const schemaProblems = (root: TSchema, value: unknown, undecided: readonly string[] = []): readonly SchemaProblem[] => {
+  const problems: SchemaProblem[] = []
+  const open = new Set(undecided)
 
-/** What a schema finds wrong with a value, in sentences: at most eight, the library's own limit. */
-export const schemaProblems = (validator: Validator, value: unknown, undecided: readonly string[] = []): readonly SchemaProblem[] => {
-  if (validator.Check(value)) return []
-  const errors = validator.Errors(value) as readonly SchemaError[]
-  const united = errors.filter((error) => unions.has(error.keyword))
-  const within = (error: SchemaError, union: SchemaError): boolean => error.schemaPath.startsWith(`${union.schemaPath}/${union.keyword}/`)
-  const open = (error: SchemaError): boolean =>
-    undecided.some(
-      (path) =>
-        error.instancePath === path ||
-        error.instancePath.startsWith(`${path}/`) ||
-        (unions.has(error.keyword) && path.startsWith(`${error.instancePath}/`)),
-    )
-  return errors.flatMap((error): readonly SchemaProblem[] => {
-    if (error.keyword === 'boolean' || open(error) || united.some((union) => union !== error && within(error, union))) return []
-    const part = partAt(validator.Type(), error.schemaPath)
-    if (error.keyword === 'required') return missing(error)
-    if (error.keyword === 'additionalProperties') return unknown(error, part)
-    const words = unions.has(error.keyword) ? alternatives(errors.filter((other) => within(other, error))) : sentence(error, part)
-    return [{ path: error.instancePath, message: `${nameOf(error.instancePath)} ${words}` }]
-  })
+  const leaf = (schema: Schema, part: unknown, path: string): void => {
+    const [first] = Value.Errors(schema as TSchema, part) as readonly LibraryError[]
+    if (first) problems.push({ path, message: `${nameOf(path)} ${sentence(first, schema)}` })
+  }
+
+  const walkObject = (schema: Schema, object: { readonly [name: string]: unknown }, path: string): void => {
+    const { properties: _p, patternProperties: _q, additionalProperties: _a, required = [], ...rest } = schema
+    for (const name of required) {
+      if (!Object.hasOwn(object, name) || object[name] === undefined) problems.push({ path: pointerTo(path, name), message: `"${name}" is missing` })
+    }
+    for (const name of Object.keys(object)) {
+      const field = ofField(schema, name)
+      if (field === false) problems.push({ path: pointerTo(path, name), message: unknownField(name, schema) })
+      else if (typeof field === 'object' && object[name] !== undefined) walk(field, object[name], pointerTo(path, name))
+    }
+    leaf(rest, object, path)
+  }
+
+  const walkList = (schema: Schema, list: readonly unknown[], path: string): void => {
+    const { items, ...rest } = schema
+    if (items) for (const [index, element] of list.entries()) walk(items, element, pointerTo(path, index))
+    leaf(rest, list, path)
+  }
+
+  const walk = (schema: Schema, part: unknown, path: string): void => {
+    if (open.has(path)) return
+    const union = schema.anyOf ?? schema.oneOf
+    if (union) {
+      if (undecided.some((each) => each.startsWith(`${path}/`)) || Value.Check(schema as TSchema, part)) return
+      problems.push({ path, message: `${nameOf(path)} ${alternatives(union)}` })
+    } else if (schema.type === 'object' && isJsonObject(part)) walkObject(schema, part, path)
+    else if (schema.type === 'array' && Array.isArray(part)) walkList(schema, part, path)
+    else leaf(schema, part, path)
+  }
+
+  walk(root as Schema, value, '')
+  return problems
 }
