@@ -25,6 +25,7 @@ export interface DenialSuite {
  * reads none of them, changes none, removes none, and writes none in A's name. A new table without rows of A fails: give the fixture some.
  */
 export const denialSuite = async ({ database, a, b, empty = {} }: DenialSuite): Promise<void> => {
+  const seenByOwner: string[] = []
   for (const { name, columns } of await listTables(database.owner)) {
     const column = (['workspace_id', 'user_id'] as const).find((candidate) => columns.includes(candidate))
     if (column === undefined) continue
@@ -36,6 +37,7 @@ export const denialSuite = async ({ database, a, b, empty = {} }: DenialSuite): 
       }
       expect(rows.length, `the fixture has no row of A in ${name}`).toBeGreaterThan(0)
       const mine = a[column]
+      if ((await attempt(database, a, `select from ${name} where ${column} = $1`, [mine])) !== 'nothing') seenByOwner.push(name)
       expect(await attempt(database, b, `select from ${name} where ${column} = $1`, [mine])).toBe('nothing')
       expect(await attempt(database, b, `select from ${name} where ${column} = $1 for update`, [mine])).toBe('nothing')
       expect(await attempt(database, b, `update ${name} set ${column} = ${column} where ${column} = $1`, [mine])).toBe('nothing')
@@ -47,6 +49,10 @@ export const denialSuite = async ({ database, a, b, empty = {} }: DenialSuite): 
       expect(new Set(after.map(({ row }) => row))).toEqual(new Set(rows.map(({ row }) => row)))
     })
   }
+  test('and it is the policies that keep the rows apart: their own workspace does see them', () => {
+    expect(seenByOwner).toContain('events')
+    expect(seenByOwner.length).toBeGreaterThan(3)
+  })
 }
 
 /** What a statement achieves as a tenant: a refusal by policies or grants counts as nothing, any other error is a surprise. */

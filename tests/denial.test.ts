@@ -1,0 +1,32 @@
+import { afterAll, expect, test, vi } from 'vitest'
+import { publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
+import { findUnprotected } from '../server/src/platform/testing/catalogue.ts'
+import { denialSuite } from '../server/src/platform/testing/denial.suite.ts'
+import { testApp, type TestUser } from '../server/src/test-app.ts'
+
+const mill = await testApp()
+const anna = await mill.register('anna')
+const ben = await mill.register('ben')
+afterAll(() => mill.close())
+
+/** Leaves a row in every table, through the front door. */
+const workFor = async (user: TestUser, name: string): Promise<void> => {
+  await publish(user, webhookDefinition(name))
+  const body = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
+  const keyed = await user.call('POST', '/api/v1/workflows', { body, headers: { 'idempotency-key': `"${name}-1"` } })
+  expect(keyed.status).toBe(201)
+  const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
+  expect(hook.status).toBeLessThan(300)
+  await vi.waitFor(async () => {
+    const [row] = await mill.database.owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`
+    expect(row?.['n']).toBeGreaterThan(0)
+  })
+}
+await workFor(anna, 'anna')
+await workFor(ben, 'ben')
+
+test('everything in the catalogue is under row-level security', async () => {
+  expect(await findUnprotected(mill.database.owner)).toEqual([])
+})
+
+await denialSuite({ database: mill.database, a: { user_id: anna.id, workspace_id: anna.workspace_id }, b: { user_id: ben.id, workspace_id: ben.workspace_id } })
