@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Line } from './bench.ts'
+import { drawChart } from './chart.ts'
 import { login } from './figures/login.ts'
 import { read } from './figures/read.ts'
 import { start } from './figures/start.ts'
@@ -16,7 +17,7 @@ const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 
 ${benches.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}
 
-Prints one line of JSON per figure and writes them to bench/results/. Ends with 1 when a target is missed or a figure cannot be trusted.
+Prints one line of JSON per figure and writes them to bench/results/, with a chart. Ends with 1 when a target is missed or a figure cannot be trusted.
 --profile measures once, under the profiler, prints where the time goes, and writes no result.
 `
 
@@ -53,6 +54,7 @@ const keep = async (name: string, lines: readonly Line[]): Promise<void> => {
   await mkdir(directory, { recursive: true })
   const result = { at: new Date().toISOString(), machine: await machineFacts(), lines }
   await writeFile(join(directory, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
+  await drawChart(directory)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
