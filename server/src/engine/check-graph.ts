@@ -100,7 +100,11 @@ const checkTriggers = ({ nodes, report }: Seen): void => {
   const triggers = nodes.filter(({ type }) => type?.kind === 'trigger')
   // A node of unknown type might have been meant as one.
   if (triggers.length === 0 && nodes.every(({ type }) => type !== null))
-    report({ path: '/nodes', severity: 'error', message: 'There is no trigger, so nothing can start the workflow; add one, as `trigger.manual`' })
+    report({
+      path: '/nodes',
+      severity: 'error',
+      message: 'There is no trigger, so nothing can start the workflow; add one, as `trigger.manual`',
+    })
   if (triggers.length > 0 && triggers.every(({ node }) => node?.['disabled'] === true))
     report({ path: '/nodes', severity: 'warning', message: 'Every trigger is disabled, so nothing can start the workflow' })
 }
@@ -110,9 +114,14 @@ const checkOnError = ({ nodes, report }: Seen): void => {
     if (node === null || type === null) continue
     const at = { ...(id === null ? {} : { node_id: id }), severity: 'error' } as const
     if (node['on_error'] === 'continue' && ports !== null && !ports.includes('out'))
-      report({ ...at, path: `/nodes/${index}/on_error`, message: `"continue" leaves through the port "out", which ${type.type} does not have; use "error"` })
+      report({
+        ...at,
+        path: `/nodes/${index}/on_error`,
+        message: `"continue" leaves through the port "out", which ${type.type} does not have; use "error"`,
+      })
     for (const field of type.kind === 'trigger' ? ['retry', 'timeout_ms', 'on_error'] : []) {
-      if (node[field] !== undefined) report({ ...at, path: `/nodes/${index}/${field}`, message: `A trigger does no work, so "${field}" means nothing here` })
+      if (node[field] !== undefined)
+        report({ ...at, path: `/nodes/${index}/${field}`, message: `A trigger does no work, so "${field}" means nothing here` })
     }
   }
 }
@@ -150,7 +159,12 @@ export const checkShape = (seen: Seen): void => {
   if (triggers.length > 0) {
     for (const { index, id, type } of nodes) {
       if (reached.has(index) || id === null || type === null) continue
-      report({ node_id: id, path: `/nodes/${index}`, severity: 'warning', message: `"${id}" never runs: no path leads to it from a trigger` })
+      report({
+        node_id: id,
+        path: `/nodes/${index}`,
+        severity: 'warning',
+        message: `"${id}" never runs: no path leads to it from a trigger`,
+      })
     }
   }
   // In a circle nothing comes before anything; the circle is what has to be mended first.

@@ -26,26 +26,51 @@ test('a sound definition has no problems', () => {
     hook,
     { id: 'main', type: 'flow.if', config: { condition: '{{ trigger.body.ref == "refs/heads/main" }}' } },
     set('count', { commits: '{{ size(trigger.body.commits) }}', from: '{{ steps.hook.output.path }}' }),
-    { id: 'call', type: 'http.request', config: { method: 'POST', url: 'https://example.com/{{ steps.count.output.commits }}', timeout_ms: '{{ trigger.body.t }}' }, on_error: 'error', retry: { max_attempts: 3, retry_if: 'error.code == "http.status"' }, timeout_ms: 5000 },
+    {
+      id: 'call',
+      type: 'http.request',
+      config: { method: 'POST', url: 'https://example.com/{{ steps.count.output.commits }}', timeout_ms: '{{ trigger.body.t }}' },
+      on_error: 'error',
+      retry: { max_attempts: 3, retry_if: 'error.code == "http.status"' },
+      timeout_ms: 5000,
+    },
     { id: 'done', type: 'http.respond', config: { status: 201, body: '{{ steps.call.output.body }}' } },
     { id: 'sorry', type: 'http.respond', config: { status: '{{ 500 + 2 }}' } },
   ]
-  const edges = [edge('hook', 'main'), edge('main', 'count', 'true'), edge('count', 'call'), edge('call', 'done'), edge('call', 'sorry', 'error')]
+  const edges = [
+    edge('hook', 'main'),
+    edge('main', 'count', 'true'),
+    edge('count', 'call'),
+    edge('call', 'done'),
+    edge('call', 'sorry', 'error'),
+  ]
   expect(of(nodes, edges, { settings: { timezone: 'Europe/Vienna', timeout_ms: 60_000 }, pins: { call: { status: 200 } } })).toEqual([])
 })
 
 test('what is no definition at all is said to be none', () => {
-  for (const value of [null, 1, 'text', [], undefined]) expect(short(found(value))).toEqual(['error : A definition is an object with "nodes" and "edges"'])
+  for (const value of [null, 1, 'text', [], undefined])
+    expect(short(found(value))).toEqual(['error : A definition is an object with "nodes" and "edges"'])
   expect(short(found({}))).toContain('error /nodes: "nodes" is missing')
   expect(short(found({ nodes: {}, edges: 1, extra: true }))).toEqual(
-    expect.arrayContaining(['error /nodes: "nodes" must be a list', 'error /edges: "edges" must be a list', expect.stringContaining('/extra: "extra" is not known here')]),
+    expect.arrayContaining([
+      'error /nodes: "nodes" must be a list',
+      'error /edges: "edges" must be a list',
+      expect.stringContaining('/extra: "extra" is not known here'),
+    ]),
   )
-  expect(short(of([hook, 5, null]))).toEqual(expect.arrayContaining(['error /nodes/1: It must be an object', 'error /nodes/2: It must be an object']))
+  expect(short(of([hook, 5, null]))).toEqual(
+    expect.arrayContaining(['error /nodes/1: It must be an object', 'error /nodes/2: It must be an object']),
+  )
 })
 
 test('a node of a type that does not exist, with the one that may have been meant', () => {
   expect(of([hook, { id: 'a', type: 'http.reqest' }], [edge('hook', 'a')])).toEqual([
-    { node_id: 'a', path: '/nodes/1/type', severity: 'error', message: 'There is no node type "http.reqest"; did you mean "http.request"?' },
+    {
+      node_id: 'a',
+      path: '/nodes/1/type',
+      severity: 'error',
+      message: 'There is no node type "http.reqest"; did you mean "http.request"?',
+    },
   ])
 })
 
@@ -57,13 +82,25 @@ test('ids that are taken, or are none', () => {
     message: 'The id "a" is taken: node 1 has it already',
   })
   for (const id of ['', '1a', 'a b', 'ä', '__proto__', 'a'.repeat(65)])
-    expect(withNode(set(id)), id).toContain('error /nodes/1/id: An id starts with a letter and goes on with letters, digits, "_" or "-", at most 64 in all')
+    expect(withNode(set(id)), id).toContain(
+      'error /nodes/1/id: An id starts with a letter and goes on with letters, digits, "_" or "-", at most 64 in all',
+    )
   expect(withNode(set('constructor'))).toEqual(['error /nodes/1/id: "constructor" cannot be an id: JavaScript has a meaning for it'])
 })
 
 test('edges that lead nowhere, leave through no port, or enter a trigger', () => {
   const nodes = [hook, set('first'), { id: 'if', type: 'flow.if', config: { condition: true } }]
-  const problems = short(of(nodes, [edge('hook', 'frist'), edge('hook', 'if'), edge('if', 'first', 'yes'), edge('if', 'first'), edge('if', 'hook', 'true'), { from: 'hook' }, edge('hook', 'if')]))
+  const problems = short(
+    of(nodes, [
+      edge('hook', 'frist'),
+      edge('hook', 'if'),
+      edge('if', 'first', 'yes'),
+      edge('if', 'first'),
+      edge('if', 'hook', 'true'),
+      { from: 'hook' },
+      edge('hook', 'if'),
+    ]),
+  )
   expect(problems).toEqual(
     expect.arrayContaining([
       'error /edges/0/to: There is no node "frist"; did you mean "first"?',
@@ -82,11 +119,15 @@ test('a circle, with the nodes on it in their order', () => {
   expect(problems).toHaveLength(1)
   expect(problems[0]).toMatchObject({ severity: 'error', path: expect.stringMatching(/^\/edges\/[123]$/) })
   expect(problems[0]?.message).toMatch(/in a circle: (a → b → c → a|b → c → a → b|c → a → b → c)$/)
-  expect(short(of([hook, set('a')], [edge('hook', 'a'), edge('a', 'a')]))).toEqual(['error /edges/1: The nodes go round in a circle: a → a'])
+  expect(short(of([hook, set('a')], [edge('hook', 'a'), edge('a', 'a')]))).toEqual([
+    'error /edges/1: The nodes go round in a circle: a → a',
+  ])
 })
 
 test('nothing to start it, or no way to a node', () => {
-  expect(short(of([set('a')]))).toEqual(['error /nodes: There is no trigger, so nothing can start the workflow; add one, as `trigger.manual`'])
+  expect(short(of([set('a')]))).toEqual([
+    'error /nodes: There is no trigger, so nothing can start the workflow; add one, as `trigger.manual`',
+  ])
   expect(short(of([{ ...hook, disabled: true }]))).toEqual(['warning /nodes: Every trigger is disabled, so nothing can start the workflow'])
   expect(of([hook, set('a'), set('b')], [edge('a', 'b')])).toEqual([
     { node_id: 'a', path: '/nodes/1', severity: 'warning', message: '"a" never runs: no path leads to it from a trigger' },
@@ -96,38 +137,60 @@ test('nothing to start it, or no way to a node', () => {
 
 test('config that is missing, too much or of the wrong type', () => {
   expect(withNode({ id: 'a', type: 'data.set' })).toEqual(['error /nodes/1/config/values: "values" is missing'])
-  expect(withNode({ id: 'a', type: 'data.set', config: { values: {}, keeep: true } })).toEqual(['error /nodes/1/config/keeep: "keeep" is not known here; did you mean "keep"?'])
+  expect(withNode({ id: 'a', type: 'data.set', config: { values: {}, keeep: true } })).toEqual([
+    'error /nodes/1/config/keeep: "keeep" is not known here; did you mean "keep"?',
+  ])
   expect(withNode({ id: 'a', type: 'data.set', config: { values: [], keep: 'yes' } })).toEqual([
     'error /nodes/1/config/values: "values" must be an object',
     'error /nodes/1/config/keep: "keep" must be true or false',
   ])
   expect(withNode({ id: 'a', type: 'http.request', config: { method: 'FETCH', url: 'https://a.example', timeout_ms: 0 } })).toEqual(
-    expect.arrayContaining([expect.stringContaining('"method" must be one of "GET"'), 'error /nodes/1/config/timeout_ms: "timeout_ms" must be at least 1']),
+    expect.arrayContaining([
+      expect.stringContaining('"method" must be one of "GET"'),
+      'error /nodes/1/config/timeout_ms: "timeout_ms" must be at least 1',
+    ]),
   )
   expect(withNode({ id: 'a', type: 'data.set', config: 5 })).toEqual(['error /nodes/1/config: "config" must be an object'])
-  expect(withNode({ id: 'a', type: 'flow.merge', config: { mode: 'last' } })).toEqual(['error /nodes/1/config/mode: "mode" must be one of "all", "first"'])
+  expect(withNode({ id: 'a', type: 'flow.merge', config: { mode: 'last' } })).toEqual([
+    'error /nodes/1/config/mode: "mode" must be one of "all", "first"',
+  ])
 })
 
 test('where an expression decides, the type is left to the run, but not where it is taken as it stands', () => {
   expect(withNode({ id: 'a', type: 'data.set', config: { values: '{{ trigger.body }}', keep: '{{ trigger.keep }}' } })).toEqual([])
-  expect(withNode({ id: 'a', type: 'flow.merge', config: { mode: '{{ trigger.mode }}' } })).toEqual(['error /nodes/1/config/mode: "mode" must be one of "all", "first"'])
+  expect(withNode({ id: 'a', type: 'flow.merge', config: { mode: '{{ trigger.mode }}' } })).toEqual([
+    'error /nodes/1/config/mode: "mode" must be one of "all", "first"',
+  ])
 })
 
 test('expressions that cannot work, with line and column', () => {
   const problems = withNode({ ...set('a', { ok: '{{ trigger.x }}', deep: [{ er: 'Hi\n {{ trigger.body.name.uper() }}' }] }) })
-  expect(problems).toEqual(['error /nodes/1/config/values/deep/0/er: There is no function "uper"; did you mean "upper"? (line 2, column 22)'])
-  expect(withNode({ id: 'a', type: 'flow.if', config: { condition: 'trigger.n >' } })).toEqual(['error /nodes/1/config/condition: Did not expect the end of the expression (line 1, column 12)'])
+  expect(problems).toEqual([
+    'error /nodes/1/config/values/deep/0/er: There is no function "uper"; did you mean "upper"? (line 2, column 22)',
+  ])
+  expect(withNode({ id: 'a', type: 'flow.if', config: { condition: 'trigger.n >' } })).toEqual([
+    'error /nodes/1/config/condition: Did not expect the end of the expression (line 1, column 12)',
+  ])
   expect(withNode({ ...set('a', {}), retry: { max_attempts: 2, retry_if: 'eror.code == 1' } })).toEqual([
     'error /nodes/1/retry/retry_if: There is no "eror"; did you mean "error"? (line 1, column 1)',
   ])
-  expect(withNode({ ...set('a', {}), retry: { max_attempts: 2, retry_if: '"text"' } })).toEqual(['error /nodes/1/retry/retry_if: A condition must give true or false'])
+  expect(withNode({ ...set('a', {}), retry: { max_attempts: 2, retry_if: '"text"' } })).toEqual([
+    'error /nodes/1/retry/retry_if: A condition must give true or false',
+  ])
   expect(withNode(set('a', { x: '{{ error.code }}' }))[0]).toContain('There is no "error"')
 })
 
 test('mentions of steps that are not there or cannot have run before', () => {
   const nodes = [
     hook,
-    set('a', { own: '{{ steps.a.output }}', typo: '{{ steps.hok.output }}', side: '{{ steps.b.output.x }}', maybe: '{{ steps.?b.?output.orValue(1) }}', later: '{{ steps.c.output }}', any: '{{ steps.map(s, s) }}' }),
+    set('a', {
+      own: '{{ steps.a.output }}',
+      typo: '{{ steps.hok.output }}',
+      side: '{{ steps.b.output.x }}',
+      maybe: '{{ steps.?b.?output.orValue(1) }}',
+      later: '{{ steps.c.output }}',
+      any: '{{ steps.map(s, s) }}',
+    }),
     set('b'),
     set('c', { fine: '{{ steps.a.output.x + steps.hook.output.y }}' }),
   ]
@@ -153,7 +216,9 @@ test('retries, time-outs, error handling and settings out of range', () => {
   expect(withNode({ id: 'a', type: 'flow.if', config: { condition: true }, on_error: 'continue' })).toEqual([
     'error /nodes/1/on_error: "continue" leaves through the port "out", which flow.if does not have; use "error"',
   ])
-  expect(short(of([{ ...hook, timeout_ms: 5 }]))).toEqual(['error /nodes/0/timeout_ms: A trigger does no work, so "timeout_ms" means nothing here'])
+  expect(short(of([{ ...hook, timeout_ms: 5 }]))).toEqual([
+    'error /nodes/0/timeout_ms: A trigger does no work, so "timeout_ms" means nothing here',
+  ])
   expect(short(of([hook, set('a'), set('b')], [edge('hook', 'a'), edge('a', 'b', 'error')]))).toEqual([
     'warning /edges/1/port: Nothing leaves "a" through "error" unless its "on_error" is "error"',
   ])
@@ -179,7 +244,9 @@ const chain = (count: number, values: (index: number) => unknown) => ({
 })
 
 test('ten thousand nodes that mention each other are checked in seconds', () => {
-  const { problems, ms } = timed(chain(9_999, (index) => (index === 0 ? {} : { a: `{{ trigger.n + ${index} }}`, b: `{{ steps.n${index - 1}.output.a }}` })))
+  const { problems, ms } = timed(
+    chain(9_999, (index) => (index === 0 ? {} : { a: `{{ trigger.n + ${index} }}`, b: `{{ steps.n${index - 1}.output.a }}` })),
+  )
   expect(problems).toEqual([])
   expect(ms).toBeLessThan(5000)
 })
@@ -192,16 +259,30 @@ const nest = (levels: number): unknown => {
 
 test.each([
   ['more nodes than allowed', chain(10_000, () => ({})), /10001 nodes; 10000 are allowed|larger than 2 MiB/],
-  ['more edges than allowed', { nodes: [hook], edges: Array(50_001).fill({}) }, /50001 edges; 50000 are allowed/],
+  ['more edges than allowed', { nodes: [hook], edges: Array.from({ length: 50_001 }, () => ({})) }, /50001 edges; 50000 are allowed/],
   ['too large', { nodes: [hook, set('a', { text: 'x'.repeat(3_000_000) })], edges: [] }, /larger than 2 MiB/],
   ['a million of nothing', { nodes: Array(1_000_000).fill(null), edges: [] }, /larger than 2 MiB/],
   ['nested a hundred thousand deep', { nodes: [hook, set('a', nest(100_000))], edges: [] }, /nested more than/],
   ['a config nested seventy deep', { nodes: [hook, set('a', { v: nest(70) })], edges: [edge('hook', 'a')] }, /nested more than 64/],
-  ['an expression of a megabyte', { nodes: [hook, set('a', { v: `{{ ${'!'.repeat(1_000_000)}a }}` })], edges: [edge('hook', 'a')] }, /1000003 characters; 10000 are allowed/],
+  [
+    'an expression of a megabyte',
+    { nodes: [hook, set('a', { v: `{{ ${'!'.repeat(1_000_000)}a }}` })], edges: [edge('hook', 'a')] },
+    /1000003 characters; 10000 are allowed/,
+  ],
   ['half a million open braces', { nodes: [hook, set('a', { v: '{{'.repeat(500_000) })], edges: [edge('hook', 'a')] }, /not closed/],
-  ['a hundred thousand expressions', chain(500, (index) => Array.from({ length: 200 }, (_, place) => `{{${index}+${place}}}`)), /more than 50000 expressions|must be an object/],
+  [
+    'a hundred thousand expressions',
+    chain(500, (index) => Array.from({ length: 200 }, (_, place) => `{{${index}+${place}}}`)),
+    /more than 50000 expressions|must be an object/,
+  ],
   ['mistakes without end', { nodes: Array.from({ length: 9_000 }, () => ({ id: '?', nope: 1 })), edges: [] }, /more problems than the 200/],
-  ['keys that are JavaScript’s', JSON.parse('{"nodes":[{"id":"a","type":"data.set","config":{"__proto__":{"values":{}},"values":{"__proto__":1}}}],"edges":[{"__proto__":1}],"__proto__":1}'), /cannot be the name of a field/],
+  [
+    'keys that are JavaScript’s',
+    JSON.parse(
+      '{"nodes":[{"id":"a","type":"data.set","config":{"__proto__":{"values":{}},"values":{"__proto__":1}}}],"edges":[{"__proto__":1}],"__proto__":1}',
+    ),
+    /cannot be the name of a field/,
+  ],
 ])('%s: answered soon, and not by falling over', (_, definition, expected) => {
   const { problems, ms } = timed(definition)
   expect(problems.join('\n')).toMatch(expected)
@@ -212,8 +293,52 @@ test.each([
 const part: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   any: fc.oneof(
     { depthSize: 'small' },
-    fc.constantFrom<unknown>(null, true, 0, -1, 1e21, '', 'hook', 'a', 'out', 'error', 'data.set', 'flow.if', 'http.request', '{{ trigger.a }}', '{{ steps.a.output }}', '{{', '\u0000', '\ud800', [], {}),
-    fc.dictionary(fc.constantFrom('id', 'type', 'config', 'values', 'condition', 'retry', 'max_attempts', 'retry_if', 'on_error', 'from', 'to', 'port', 'nodes', 'edges', 'settings', 'pins', 'tests', '__proto__', 'constructor'), tie('any')),
+    fc.constantFrom<unknown>(
+      null,
+      true,
+      0,
+      -1,
+      1e21,
+      '',
+      'hook',
+      'a',
+      'out',
+      'error',
+      'data.set',
+      'flow.if',
+      'http.request',
+      '{{ trigger.a }}',
+      '{{ steps.a.output }}',
+      '{{',
+      '\u0000',
+      '\ud800',
+      [],
+      {},
+    ),
+    fc.dictionary(
+      fc.constantFrom(
+        'id',
+        'type',
+        'config',
+        'values',
+        'condition',
+        'retry',
+        'max_attempts',
+        'retry_if',
+        'on_error',
+        'from',
+        'to',
+        'port',
+        'nodes',
+        'edges',
+        'settings',
+        'pins',
+        'tests',
+        '__proto__',
+        'constructor',
+      ),
+      tie('any'),
+    ),
     fc.array(tie('any'), { maxLength: 4 }),
   ),
 })).any
@@ -222,11 +347,20 @@ test('any value is answered, and what has no errors compiles', () => {
   let sound = 0
   const definition = fc.oneof(
     part,
-    fc.record({ nodes: fc.array(fc.oneof(part, fc.record({ id: fc.constantFrom('hook', 'a', 'b'), type: fc.constantFrom(...nodeTypes.keys()), config: part }))), edges: fc.array(part) }),
+    fc.record({
+      nodes: fc.array(
+        fc.oneof(part, fc.record({ id: fc.constantFrom('hook', 'a', 'b'), type: fc.constantFrom(...nodeTypes.keys()), config: part })),
+      ),
+      edges: fc.array(part),
+    }),
     fc.record({
       nodes: fc.tuple(
         fc.constant(hook),
-        fc.record({ id: fc.constant('a'), type: fc.constant('data.set'), config: fc.record({ values: fc.dictionary(fc.string(), fc.oneof(part, fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<unknown>)) }) }),
+        fc.record({
+          id: fc.constant('a'),
+          type: fc.constant('data.set'),
+          config: fc.record({ values: fc.dictionary(fc.string(), fc.oneof(part, fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<unknown>)) }),
+        }),
         fc.record({ id: fc.constant('b'), type: fc.constant('http.respond'), config: fc.record({ body: fc.oneof(part, fc.string()) }) }),
       ),
       edges: fc.constant([edge('hook', 'a'), edge('a', 'b')]),
@@ -235,7 +369,11 @@ test('any value is answered, and what has no errors compiles', () => {
   fc.assert(
     fc.property(definition, (value) => {
       const problems = found(value)
-      for (const { path, message } of problems) expect([path, message].every((text) => typeof text === 'string'), JSON.stringify(problems)).toBe(true)
+      for (const { path, message } of problems)
+        expect(
+          [path, message].every((text) => typeof text === 'string'),
+          JSON.stringify(problems),
+        ).toBe(true)
       if (problems.some(({ severity }) => severity === 'error')) return
       sound += 1
       expect(compileVersion(value as Definition, nodeTypes).nodes).toHaveLength((value as Definition).nodes.length)
@@ -250,7 +388,9 @@ test('the published schema takes what the check takes, expressions included, and
   expect(JSON.stringify(schema)).not.toMatch(/"format":"(expression|literal)"/)
   const validator = Compile(schema as never)
   const valid = (node: object) => validator.Check({ nodes: [hook, node], edges: [edge('hook', 'a')] })
-  expect(valid({ id: 'a', type: 'http.request', config: { method: 'GET', url: 'https://a.example', timeout_ms: '{{ trigger.t }}' } })).toBe(true)
+  expect(valid({ id: 'a', type: 'http.request', config: { method: 'GET', url: 'https://a.example', timeout_ms: '{{ trigger.t }}' } })).toBe(
+    true,
+  )
   expect(valid({ id: 'a', type: 'flow.if', config: { condition: 'trigger.n > 1' } })).toBe(true)
   expect(valid({ id: 'a', type: 'http.request', config: { method: 'GET', url: 'https://a.example', timeout_ms: 'soon' } })).toBe(false)
   expect(valid({ id: 'a', type: 'http.request' })).toBe(false)

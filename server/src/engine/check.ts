@@ -127,13 +127,21 @@ const checkPins = (pins: unknown, ids: ReadonlyMap<string, number>, report: Repo
   if (!isJsonObject(pins)) return
   for (const id of Object.keys(pins)) {
     if (ids.has(id)) continue
-    report({ path: pointerTo('/pins', id.slice(0, 64)), severity: 'error', message: `There is no node "${id.slice(0, 64)}" to pin the output of` })
+    report({
+      path: pointerTo('/pins', id.slice(0, 64)),
+      severity: 'error',
+      message: `There is no node "${id.slice(0, 64)}" to pin the output of`,
+    })
   }
 }
 
 /** The frame around nodes and edges: settings, tests, pins, and fields that do not belong. */
 const checkFrame = (definition: JsonObject, report: Report): void => {
-  const frame = { ...definition, ...(Array.isArray(definition['nodes']) ? { nodes: [] } : {}), ...(Array.isArray(definition['edges']) ? { edges: [] } : {}) }
+  const frame = {
+    ...definition,
+    ...(Array.isArray(definition['nodes']) ? { nodes: [] } : {}),
+    ...(Array.isArray(definition['edges']) ? { edges: [] } : {}),
+  }
   for (const problem of schemaProblems(Definition, frame)) report({ path: problem.path, severity: 'error', message: problem.message })
   checkZone(definition['settings'], report)
 }
@@ -166,7 +174,10 @@ const collector = (): { readonly problems: Problem[]; readonly report: Report; r
  * value, never throws, and takes time in proportion to the size, which is limited. Without a problem of severity `error` the
  * definition compiles (`compileVersion`).
  */
-export const check = (definition: unknown, options: { readonly nodeTypes: ReadonlyMap<string, NodeType> }): { readonly problems: readonly Problem[] } => {
+export const check = (
+  definition: unknown,
+  options: { readonly nodeTypes: ReadonlyMap<string, NodeType> },
+): { readonly problems: readonly Problem[] } => {
   const { problems, report, full } = collector()
   const only = (message: string): { readonly problems: readonly Problem[] } => ({ problems: [{ path: '', severity: 'error', message }] })
   const large = tooLarge(definition)

@@ -24,7 +24,14 @@ const strict = pure({
 
 const nodeTypes: ReadonlyMap<string, NodeType> = new Map([...coreNodes, strict].map((type) => [type.type, type]))
 
-const facts = { execution_id: 'e1', workspace_id: 'w1', workflow_id: 'f1', version: 3, mode: 'live', started_at: Date.UTC(2026, 0, 1) } as const
+const facts = {
+  execution_id: 'e1',
+  workspace_id: 'w1',
+  workflow_id: 'f1',
+  version: 3,
+  mode: 'live',
+  started_at: Date.UTC(2026, 0, 1),
+} as const
 const hook = { id: 'hook', type: 'trigger.webhook', config: { path: 'in' } }
 
 /** Runs a definition of pure nodes to its end, as the plan says. */
@@ -54,10 +61,18 @@ test('a workflow of conditions, merges and values gives what its expressions say
     nodes: [
       hook,
       { id: 'main', type: 'flow.if', config: { condition: 'trigger.body.ref == "refs/heads/main"' } },
-      { id: 'count', type: 'data.set', config: { values: { commits: '{{ size(trigger.body.commits) }}', by: '{{ trigger.body.pusher }}' } } },
+      {
+        id: 'count',
+        type: 'data.set',
+        config: { values: { commits: '{{ size(trigger.body.commits) }}', by: '{{ trigger.body.pusher }}' } },
+      },
       { id: 'skip', type: 'data.set', config: { values: { skipped: true } } },
       { id: 'join', type: 'flow.merge' },
-      { id: 'reply', type: 'http.respond', config: { status: 201, body: { text: '{{ steps.?count.?output.commits.orValue(0) }} commits', from: '{{ steps.join.output }}' } } },
+      {
+        id: 'reply',
+        type: 'http.respond',
+        config: { status: 201, body: { text: '{{ steps.?count.?output.commits.orValue(0) }} commits', from: '{{ steps.join.output }}' } },
+      },
     ],
     edges: [
       { from: 'hook', to: 'main' },
@@ -85,7 +100,10 @@ test('a node after a trigger has its payload as input, and a set that keeps adds
 })
 
 const evaluateStrict = (config: Definition['nodes'][number]['config'], payload: Json) => {
-  const version = compileVersion({ nodes: [hook, { id: 'n', type: 'test.strict', config: config ?? {} }], edges: [{ from: 'hook', to: 'n' }] }, nodeTypes)
+  const version = compileVersion(
+    { nodes: [hook, { id: 'n', type: 'test.strict', config: config ?? {} }], edges: [{ from: 'hook', to: 'n' }] },
+    nodeTypes,
+  )
   const run = begin(version.graph, { node_id: 'hook', payload, at: facts.started_at })
   return version.nodes[1]?.evaluate(scopeFor({ version, run, facts }))
 }
@@ -130,9 +148,19 @@ test('a config without expressions is handed on as it is', () => {
 
 test('a condition for another try sees the error, and one that fails leaves the decision to the error', () => {
   const retry = (retry_if: string) => ({ max_attempts: 3, retry_if })
-  const node = (id: string, condition: string) => ({ id, type: 'http.request', config: { method: 'GET', url: 'https://example.com' }, retry: retry(condition) })
+  const node = (id: string, condition: string) => ({
+    id,
+    type: 'http.request',
+    config: { method: 'GET', url: 'https://example.com' },
+    retry: retry(condition),
+  })
   const definition: Definition = {
-    nodes: [hook, node('a', 'error.code == "http.status" && error.details.status >= 500'), node('b', '{{ error.nothing.at.all }}'), node('c', 'trigger.n')],
+    nodes: [
+      hook,
+      node('a', 'error.code == "http.status" && error.details.status >= 500'),
+      node('b', '{{ error.nothing.at.all }}'),
+      node('c', 'trigger.n'),
+    ],
     edges: [],
   }
   const version = compileVersion(definition, nodeTypes)
@@ -145,7 +173,14 @@ test('a condition for another try sees the error, and one that fails leaves the 
 
 test('an execution tells its expressions about itself', () => {
   const definition: Definition = {
-    nodes: [hook, { id: 'set', type: 'data.set', config: { values: { all: '{{ [execution, workspace] }}', year: '{{ execution.started_at.getFullYear() }}' } } }],
+    nodes: [
+      hook,
+      {
+        id: 'set',
+        type: 'data.set',
+        config: { values: { all: '{{ [execution, workspace] }}', year: '{{ execution.started_at.getFullYear() }}' } },
+      },
+    ],
     edges: [{ from: 'hook', to: 'set' }],
   }
   expect(runToEnd(definition, null).outcome?.output).toEqual({
@@ -155,7 +190,13 @@ test('an execution tells its expressions about itself', () => {
 })
 
 test('only a trigger that is there and not disabled may fire', () => {
-  const version = compileVersion({ nodes: [hook, { id: 'off', type: 'trigger.manual', disabled: true }, { id: 'set', type: 'data.set', config: { values: {} } }], edges: [] }, nodeTypes)
+  const version = compileVersion(
+    {
+      nodes: [hook, { id: 'off', type: 'trigger.manual', disabled: true }, { id: 'set', type: 'data.set', config: { values: {} } }],
+      edges: [],
+    },
+    nodeTypes,
+  )
   expect(['hook', 'off', 'set', 'nobody', 'constructor'].map(version.triggerType)).toEqual(['trigger.webhook', null, null, null, null])
 })
 

@@ -106,9 +106,15 @@ export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<st
     }
   })
   const triggers = new Map(
-    definition.nodes.flatMap((node, index) => (nodes[index]?.type.kind === 'trigger' && node.disabled !== true ? [[node.id, node.type]] : [])),
+    definition.nodes.flatMap((node, index) =>
+      nodes[index]?.type.kind === 'trigger' && node.disabled !== true ? [[node.id, node.type]] : [],
+    ),
   )
-  return { graph: buildGraph(definition, (node) => shapeOf(node, typeOf(node))), nodes, triggerType: (node_id) => triggers.get(node_id) ?? null }
+  return {
+    graph: buildGraph(definition, (node) => shapeOf(node, typeOf(node))),
+    nodes,
+    triggerType: (node_id) => triggers.get(node_id) ?? null,
+  }
 }
 
 /** What an execution tells its expressions about itself. */

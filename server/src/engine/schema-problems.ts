@@ -47,7 +47,8 @@ const oneOf = (values: readonly unknown[]): string => `must be one of ${values.m
 
 const alternatives = (union: readonly Schema[]): string => {
   if (union.every((member) => 'const' in member)) return oneOf(union.map((member) => member.const))
-  if (union.every((member) => member.type !== undefined)) return `must be ${[...new Set(union.map((member) => typeName(member.type)))].join(' or ')}`
+  if (union.every((member) => member.type !== undefined))
+    return `must be ${[...new Set(union.map((member) => typeName(member.type)))].join(' or ')}`
   return 'has none of the forms that are allowed here'
 }
 
@@ -88,7 +89,10 @@ const sentence = ({ keyword, params, message }: LibraryError, schema: Schema): s
 }
 
 const nameOf = (path: string): string => {
-  const key = path.slice(path.lastIndexOf('/') + 1).replaceAll('~1', '/').replaceAll('~0', '~')
+  const key = path
+    .slice(path.lastIndexOf('/') + 1)
+    .replaceAll('~1', '/')
+    .replaceAll('~0', '~')
   if (path === '') return 'It'
   return /^\d+$/.test(key) ? `Element ${key}` : `"${key.slice(0, 100)}"`
 }
@@ -96,7 +100,11 @@ const nameOf = (path: string): string => {
 const unknownField = (name: string, schema: Schema): string => {
   const known = Object.keys(schema.properties ?? {})
   const similar = closest(name, known)
-  const help = similar ? `; did you mean "${similar}"?` : known.length > 0 ? `; there are ${known.map((each) => `"${each}"`).join(', ')}` : ''
+  const help = similar
+    ? `; did you mean "${similar}"?`
+    : known.length > 0
+      ? `; there are ${known.map((each) => `"${each}"`).join(', ')}`
+      : ''
   return `"${name.slice(0, 100)}" is not known here${help}`
 }
 
@@ -123,7 +131,8 @@ export const schemaProblems = (root: TSchema, value: unknown, undecided: readonl
   const walkObject = (schema: Schema, object: { readonly [name: string]: unknown }, path: string): void => {
     const { properties: _p, patternProperties: _q, additionalProperties: _a, required = [], ...rest } = schema
     for (const name of required) {
-      if (!Object.hasOwn(object, name) || object[name] === undefined) problems.push({ path: pointerTo(path, name), message: `"${name}" is missing` })
+      if (!Object.hasOwn(object, name) || object[name] === undefined)
+        problems.push({ path: pointerTo(path, name), message: `"${name}" is missing` })
     }
     for (const name of Object.keys(object)) {
       const field = ofField(schema, name)
@@ -150,6 +159,6 @@ export const schemaProblems = (root: TSchema, value: unknown, undecided: readonl
     else leaf(schema, part, path)
   }
 
-  walk(root as Schema, value, '')
+  walk(root, value, '')
   return problems
 }

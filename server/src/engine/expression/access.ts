@@ -60,7 +60,8 @@ const missing = (holder: Value, key: Value, text: string, offset: number): Fault
     const what = nameOf(kindOf(holder))
     return new Fault('expression.missing', `${text} is ${what}, which has no field ${JSON.stringify(key)}`, offset)
   }
-  if (typeof key !== 'string') return new Fault('expression.missing', `The fields of ${text} are taken by name, not by ${nameOf(kindOf(key))}`, offset)
+  if (typeof key !== 'string')
+    return new Fault('expression.missing', `The fields of ${text} are taken by name, not by ${nameOf(kindOf(key))}`, offset)
   const similar = closest(key, Object.keys(holder).slice(0, 1000))
   const help = similar === undefined ? `write \`.?${key}.orValue(…)\` where it may be missing` : `did you mean "${similar}"?`
   return new Fault('expression.missing', `${text} has no field ${JSON.stringify(key.slice(0, 100))}; ${help}`, offset)
@@ -127,7 +128,7 @@ export const compileAccess = (syntax: Syntax & { op: '.' | '[]' }, locals: Local
   if (direct) return direct
   const holder = syntax.args[0]
   const { run } = compileHolder(syntax, holder, locals, compiling)
-  const offset = syntax.op === '.' ? syntax.pos : (syntax.args[1] as Syntax).pos
+  const offset = syntax.op === '.' ? syntax.pos : syntax.args[1].pos
   const text = textOf(holder)
   const fixed = staticKey(syntax)
   if (fixed !== null) {

@@ -21,7 +21,11 @@ const weigh = (value: Value): number => (typeof value === 'string' ? value.lengt
 const invoke = (name: string, fn: LibraryFunction, parts: readonly Part[], offset: number): Part => {
   if (parts.length < fn.required || parts.length > fn.parameters.length) {
     const wanted = fn.parameters.map((parameter) => `${phraseOf(parameter)}${parameter.endsWith('?') ? ' (optional)' : ''}`).join(', ')
-    throw new Fault('expression.argument', `${name}() takes ${fn.parameters.length === 0 ? 'nothing' : wanted}; it got ${parts.length} values`, offset)
+    throw new Fault(
+      'expression.argument',
+      `${name}() takes ${fn.parameters.length === 0 ? 'nothing' : wanted}; it got ${parts.length} values`,
+      offset,
+    )
   }
   const wrong = (index: number, kind: string): Fault =>
     new Fault('expression.type', `${name}() takes ${phraseOf(fn.parameters[index] as never)} as value ${index + 1}, not ${kind}`, offset)
@@ -56,12 +60,19 @@ export const compileCall = (syntax: Syntax & { op: 'call' }, locals: Locals, com
   if (macro?.form === 'call') return macro.expand({ syntax, receiver: null, args, locals, compiling })
   const fn = library.get(name)
   if (fn === undefined) throw unknownFunction(name, syntax.pos)
-  return invoke(name, fn, args.map((each) => compiling.compile(each, locals)), syntax.pos)
+  return invoke(
+    name,
+    fn,
+    args.map((each) => compiling.compile(each, locals)),
+    syntax.pos,
+  )
 }
 
 /** The name of a namespace that a call is made on: `json` in `json.encode(x)`; data of that name comes first. */
 const namespaceOf = (receiver: Syntax, locals: Locals): string | null =>
-  receiver.op === 'id' && !locals.has(receiver.args) && (namespaces.has(receiver.args) || receiver.args === 'cel' || receiver.args === 'optional')
+  receiver.op === 'id' &&
+  !locals.has(receiver.args) &&
+  (namespaces.has(receiver.args) || receiver.args === 'cel' || receiver.args === 'optional')
     ? receiver.args
     : null
 
@@ -78,5 +89,10 @@ export const compileMethod = (syntax: Syntax & { op: 'rcall' }, locals: Locals, 
   const fn = library.get(name)
   if (fn === undefined || (namespace === null && name.includes('.'))) throw unknownFunction(name, offset)
   const values = namespace === null ? [receiver, ...args] : args
-  return invoke(name, fn, values.map((each) => compiling.compile(each, locals)), offset)
+  return invoke(
+    name,
+    fn,
+    values.map((each) => compiling.compile(each, locals)),
+    offset,
+  )
 }

@@ -231,7 +231,7 @@ const compilePart = (syntax: Syntax, locals: Locals, compiling: Compiling): Part
       return ternary(syntax, locals, compiling)
     case '||':
     case '&&':
-      return logical(syntax as BinarySyntax<'&&' | '||'>, locals, compiling)
+      return logical(syntax, locals, compiling)
     case '!_': {
       const value = condition(compiling.compile(syntax.args, locals), '"!"', syntax.pos)
       return { kind: 'bool', run: (frame) => value(frame) === false }
@@ -240,16 +240,16 @@ const compilePart = (syntax: Syntax, locals: Locals, compiling: Compiling): Part
       return negation(syntax, locals, compiling)
     case '==':
     case '!=':
-      return equality(syntax as BinarySyntax<'==' | '!='>, locals, compiling)
+      return equality(syntax, locals, compiling)
     case 'in':
-      return membership(syntax as BinarySyntax<'in'>, locals, compiling)
+      return membership(syntax, locals, compiling)
     case '<':
     case '<=':
     case '>':
     case '>=':
-      return comparison(syntax as BinarySyntax<Comparison>, locals, compiling)
+      return comparison(syntax, locals, compiling)
     default:
-      return arithmetic(syntax as BinarySyntax<Arithmetic>, locals, compiling)
+      return arithmetic(syntax, locals, compiling)
   }
 }
 

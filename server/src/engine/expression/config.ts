@@ -50,7 +50,9 @@ export interface CompiledConfig {
   readonly evaluate: (scope: Scope) => JsonObject
 }
 
-type Field = { readonly constant: true; readonly value: Json } | { readonly constant: false; readonly run: (scope: Scope, budget: Budget) => Json }
+type Field =
+  | { readonly constant: true; readonly value: Json }
+  | { readonly constant: false; readonly run: (scope: Scope, budget: Budget) => Json }
 
 const schemas = (list: readonly (Schema | boolean | undefined)[]): readonly Schema[] =>
   list.flatMap((schema) => {
@@ -102,9 +104,9 @@ const fieldOf = (compiled: Compiled, text: string, path: string, walk: Walk): Fi
 }
 
 const compileText = (text: string, holders: readonly Schema[], path: string, walk: Walk): Field => {
-  const formats = holders.map((schema) => schema.format)
-  if (formats.includes('literal')) return { constant: true, value: text }
-  if (formats.includes('expression')) return fieldOf(walk.compiler.expression(text), text, path, walk)
+  const formats = new Set(holders.map((schema) => schema.format))
+  if (formats.has('literal')) return { constant: true, value: text }
+  if (formats.has('expression')) return fieldOf(walk.compiler.expression(text), text, path, walk)
   // Most texts of a config hold no expression.
   return text.includes('{{') ? fieldOf(walk.compiler.template(text), text, path, walk) : { constant: true, value: text }
 }

@@ -5,7 +5,16 @@ import type { Scope } from './scope.ts'
 import { Fault } from './value.ts'
 
 const trigger = {
-  body: { n: 5, half: 2.5, name: 'Ann', ref: 'refs/heads/main', nothing: null, commits: [{ id: 'a' }, { id: 'b' }], 'with-dash': 1, deep: { er: { est: true } } },
+  body: {
+    n: 5,
+    half: 2.5,
+    name: 'Ann',
+    ref: 'refs/heads/main',
+    nothing: null,
+    commits: [{ id: 'a' }, { id: 'b' }],
+    'with-dash': 1,
+    deep: { er: { est: true } },
+  },
   headers: { 'x-signature': 'abc' },
 }
 const outputs: { readonly [id: string]: Json } = { fetch: { id: 7, body: { total: 12 } }, 'with-dash': 'dashed' }
@@ -44,7 +53,9 @@ test('a whole value keeps its type, within text it becomes text', () => {
   expect(evaluate('{{ steps.fetch.output.id }}')).toBe(7)
   expect(evaluate('{{ trigger.body.commits }}')).toBe(trigger.body.commits)
   expect(evaluate('{{ trigger.body.nothing }}')).toBeNull()
-  expect(evaluate('Hello {{ trigger.body.name }}, {{ trigger.body.n }} {{ 1 < 2 }}[{{ trigger.body.nothing }}]')).toBe('Hello Ann, 5 true[]')
+  expect(evaluate('Hello {{ trigger.body.name }}, {{ trigger.body.n }} {{ 1 < 2 }}[{{ trigger.body.nothing }}]')).toBe(
+    'Hello Ann, 5 true[]',
+  )
   expect(evaluate('{{ trigger.body.commits }} ')).toBe('[{"id":"a"},{"id":"b"}] ')
 })
 
@@ -58,7 +69,10 @@ test('a field that is an expression takes it with or without braces', () => {
   expect(evaluate('trigger.body.n > 3', 'expression')).toBe(true)
   expect(evaluate(' {{ trigger.body.n > 3 }} ', 'expression')).toBe(true)
   expect(compiler().expression('a {{ true }}')).toMatchObject({ ok: false })
-  expect(compiler().expression('{{ true }} && {{ true }}')).toMatchObject({ ok: false, error: { message: expect.stringContaining('one expression') } })
+  expect(compiler().expression('{{ true }} && {{ true }}')).toMatchObject({
+    ok: false,
+    error: { message: expect.stringContaining('one expression') },
+  })
 })
 
 test('there is one kind of number', () => {
@@ -97,7 +111,10 @@ test('a missing field is named, with its place and what may have been meant', ()
     when: 'running',
   })
   expect(wrongWith('{{ trigger.body.zzzzzz }}').message).toContain('.?zzzzzz.orValue(…)')
-  expect(wrongWith('a\nb {{\n  trigger.body.commits[2].id }}')).toMatchObject({ position: { line: 3, column: 24 }, message: expect.stringContaining('2 elements') })
+  expect(wrongWith('a\nb {{\n  trigger.body.commits[2].id }}')).toMatchObject({
+    position: { line: 3, column: 24 },
+    message: expect.stringContaining('2 elements'),
+  })
   expect(wrongWith('{{ trigger.body.nothing.x }}').message).toBe('trigger.body.nothing is null, which has no field "x"')
   expect(wrongWith('{{ steps.absent.output.x }}').message).toContain('it has not run on this path')
   expect(wrongWith('{{ steps["absent"].output }}').message).toContain('"absent"')
@@ -106,7 +123,9 @@ test('a missing field is named, with its place and what may have been meant', ()
 test('steps are reached by any id, one at a time or all together', () => {
   expect(evaluate('{{ steps["with-dash"].output }}')).toBe('dashed')
   expect(evaluate('{{ steps.map(id, id).sort() }}')).toEqual(['fetch', 'with-dash'])
-  const compiled = compiler().template('{{ steps.fetch.output.id }} {{ has(steps.a.output) }} {{ steps.?b.orValue(1) }} {{ steps["c"].output }}')
+  const compiled = compiler().template(
+    '{{ steps.fetch.output.id }} {{ has(steps.a.output) }} {{ steps.?b.orValue(1) }} {{ steps["c"].output }}',
+  )
   expect(compiled.ok && compiled.expression.references.map(({ step, optional }) => [step, optional])).toEqual([
     ['fetch', false],
     ['a', true],
@@ -116,7 +135,15 @@ test('steps are reached by any id, one at a time or all together', () => {
 })
 
 test('nothing but an object’s own data can be reached', () => {
-  for (const path of ['constructor', 'prototype', 'toString', 'hasOwnProperty', 'body.constructor.constructor', 'body.name.length', 'body.commits.length']) {
+  for (const path of [
+    'constructor',
+    'prototype',
+    'toString',
+    'hasOwnProperty',
+    'body.constructor.constructor',
+    'body.name.length',
+    'body.commits.length',
+  ]) {
     const { code, when } = wrongWith(`{{ trigger.${path} }}`)
     expect([code, when], path).toEqual(['expression.missing', 'running'])
   }
@@ -179,7 +206,11 @@ test('an error on the side that does not decide does not matter', () => {
 
 test('macros go through lists and the names of objects, and nest', () => {
   expect(evaluate('{{ trigger.body.commits.map(c, c.id).join(",") }}')).toBe('a,b')
-  expect(evaluate('{{ [1, 2, 3].map(x, [10, 20].map(y, x * y)) }}')).toEqual([[10, 20], [20, 40], [30, 60]])
+  expect(evaluate('{{ [1, 2, 3].map(x, [10, 20].map(y, x * y)) }}')).toEqual([
+    [10, 20],
+    [20, 40],
+    [30, 60],
+  ])
   expect(evaluate('{{ {"b": 1, "a": 2}.filter(k, k > "a") }}')).toEqual(['b'])
   expect(evaluate('{{ [3, 1, 2].sortBy(x, -x) }}')).toEqual([3, 2, 1])
   expect(evaluate('{{ [1, 2].all(trigger, trigger > 0) }}')).toBe(true)

@@ -72,7 +72,13 @@ interface Inner {
 }
 
 /** Runs `finish` on the result of the program, within the budget; a fault is placed. */
-const runProgram = <T>(program: Program, scope: Scope, budget: Budget, offset: number, finish: (value: ReturnType<Program['part']['run']>, frame: Frame) => T): T => {
+const runProgram = <T>(
+  program: Program,
+  scope: Scope,
+  budget: Budget,
+  offset: number,
+  finish: (value: ReturnType<Program['part']['run']>, frame: Frame) => T,
+): T => {
   const frame: Frame = { scope, locals: [], at: 0, left: budget.left }
   try {
     return finish(program.part.run(frame), frame)

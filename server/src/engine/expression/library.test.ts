@@ -67,9 +67,27 @@ test('lists, objects and numbers', () => {
     '[floor(-1.5), ceil(1.2), abs(-3)]': [-2, 2, 3],
     '[int("42"), int(3.9), int(-3.9), double("1e3"), number(" 7 "), int(true)]': [42, 3, -3, 1000, 7, 1],
     'bool("true")': true,
-    '[type(1), type("a"), type([]), type({}), type(null), type(true), type(timestamp(0))]': ['number', 'string', 'list', 'map', 'null', 'bool', 'timestamp'],
+    '[type(1), type("a"), type([]), type({}), type(null), type(true), type(timestamp(0))]': [
+      'number',
+      'string',
+      'list',
+      'map',
+      'null',
+      'bool',
+      'timestamp',
+    ],
   })
-  refuses(['[].min()', '[1, "a"].sum()', '[1, "a"].sort()', 'number("0x10")', 'number("")', 'int("1_000")', 'bool("yes")', 'range(-1)', 'round(1, 99)'])
+  refuses([
+    '[].min()',
+    '[1, "a"].sum()',
+    '[1, "a"].sort()',
+    'number("0x10")',
+    'number("")',
+    'int("1_000")',
+    'bool("yes")',
+    'range(-1)',
+    'round(1, 99)',
+  ])
 })
 
 test('JSON, base64, hashes and URLs', () => {
@@ -92,7 +110,14 @@ test('JSON, base64, hashes and URLs', () => {
     },
     'url.query({"q": "a b", "n": [1, 2], "none": null})': 'q=a+b&n=1&n=2&none=',
   })
-  refuses(['json.decode("{")', 'base64.decode("é")', 'base64.decode("gICA")', 'url.decode("%E0%A4%A")', 'url.parse("example.com")', 'url.query([1])'])
+  refuses([
+    'json.decode("{")',
+    'base64.decode("é")',
+    'base64.decode("gICA")',
+    'url.decode("%E0%A4%A")',
+    'url.parse("example.com")',
+    'url.query([1])',
+  ])
 })
 
 test('times are read from what JSON gives, and leave as ISO 8601', () => {
@@ -108,8 +133,11 @@ test('times are read from what JSON gives, and leave as ISO 8601', () => {
     'timestamp("2026-01-02") > timestamp("2026-01-01")': true,
     'duration("1h1m1s500ms")': '3661.5s',
     '[duration("90m").getHours(), duration("90m").getMinutes(), duration(1500).getMilliseconds()]': [1, 90, 1500],
-    '[execution.started_at.getFullYear(), execution.started_at.getMonth(), execution.started_at.getDate(), execution.started_at.getDayOfWeek()]': [2026, 2, 29, 0],
-    '[execution.started_at.getHours(), execution.started_at.getHours("Europe/Vienna"), execution.started_at.getHours("Asia/Kolkata")]': [0, 1, 6],
+    '[execution.started_at.getFullYear(), execution.started_at.getMonth(), execution.started_at.getDate(), execution.started_at.getDayOfWeek()]':
+      [2026, 2, 29, 0],
+    '[execution.started_at.getHours(), execution.started_at.getHours("Europe/Vienna"), execution.started_at.getHours("Asia/Kolkata")]': [
+      0, 1, 6,
+    ],
     'timestamp("2026-12-31").getDayOfYear()': 364,
   })
   refuses([
@@ -154,14 +182,18 @@ test('calendar arithmetic keeps to the clocks of the zone, also when they change
 test('wall-clock time leads back to its moment, in any zone', () => {
   const zones = ['Europe/Vienna', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'Pacific/Apia', 'America/Sao_Paulo', 'UTC']
   fc.assert(
-    fc.property(fc.date({ min: new Date('1950-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }), fc.constantFrom(...zones), (date, zone) => {
-      const ms = Math.floor(date.getTime() / 1000) * 1000
-      const { wall, offset_ms } = toWall(ms, zone)
-      const back = fromWall(wall.getTime(), zone)
-      // When clocks go back, one reading stands for two moments, and the earlier is meant.
-      if (back !== ms) expect([ms - back > 0, toWall(back, zone).wall.getTime()]).toEqual([true, wall.getTime()])
-      expect(Math.abs(offset_ms)).toBeLessThanOrEqual(15 * 3_600_000)
-    }),
+    fc.property(
+      fc.date({ min: new Date('1950-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }),
+      fc.constantFrom(...zones),
+      (date, zone) => {
+        const ms = Math.floor(date.getTime() / 1000) * 1000
+        const { wall, offset_ms } = toWall(ms, zone)
+        const back = fromWall(wall.getTime(), zone)
+        // When clocks go back, one reading stands for two moments, and the earlier is meant.
+        if (back !== ms) expect([ms - back > 0, toWall(back, zone).wall.getTime()]).toEqual([true, wall.getTime()])
+        expect(Math.abs(offset_ms)).toBeLessThanOrEqual(15 * 3_600_000)
+      },
+    ),
     { numRuns: 500 },
   )
 })

@@ -9,4 +9,6 @@ export const library: ReadonlyMap<string, LibraryFunction> = new Map(
   Object.entries({ ...textFunctions, ...collectionFunctions, ...timeFunctions, ...codingFunctions }),
 )
 
-export const namespaces: ReadonlySet<string> = new Set([...library.keys()].flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.'))] : [])))
+export const namespaces: ReadonlySet<string> = new Set(
+  [...library.keys()].flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.'))] : [])),
+)

@@ -13,7 +13,14 @@ const deep = (levels: number): Json => {
   return value
 }
 
-const scopeOf = (trigger: Json): Scope => ({ trigger, execution: {}, workspace: {}, vars: {}, output: () => undefined, outputs: () => ({}) })
+const scopeOf = (trigger: Json): Scope => ({
+  trigger,
+  execution: {},
+  workspace: {},
+  vars: {},
+  output: () => undefined,
+  outputs: () => ({}),
+})
 
 /** The code of the error, and the milliseconds that it took. */
 const attempt = (text: string, trigger: Json = {}): { readonly code: string; readonly ms: number } => {
@@ -50,9 +57,17 @@ test.each([
   ['a text that doubles', `{{ ${doubling(40, '"0123456789"')} }}`, {}],
   ['a list that doubles', `{{ ${doubling(40, '[1]')} }}`, {}],
   ['an object that holds itself twice, over and over', `{{ ${doubling(40, '[1]').replaceAll(/(v\d+) \+ v\d+/g, '[$1, $1]')} }}`, {}],
-  ['two such that are compared', `{{ ${doubling(30, '[1]').replaceAll(/(v\d+) \+ v\d+/g, '[$1, $1]')} == ${doubling(30, '[1.0]').replaceAll(/(v\d+) \+ v\d+/g, '[$1, $1]')} }}`, {}],
+  [
+    'two such that are compared',
+    `{{ ${doubling(30, '[1]').replaceAll(/(v\d+) \+ v\d+/g, '[$1, $1]')} == ${doubling(30, '[1.0]').replaceAll(/(v\d+) \+ v\d+/g, '[$1, $1]')} }}`,
+    {},
+  ],
   ['replacements that grow', '{{ trigger.replace("a", trigger).replace("a", trigger) }}', long],
-  ['texts that are made over and over', '{{ [1,2,3,4,5,6,7,8,9,10].map(a, [1,2,3,4,5,6,7,8,9,10].map(b, trigger + string(a + b))) }}', long],
+  [
+    'texts that are made over and over',
+    '{{ [1,2,3,4,5,6,7,8,9,10].map(a, [1,2,3,4,5,6,7,8,9,10].map(b, trigger + string(a + b))) }}',
+    long,
+  ],
   ['padding', '{{ "a".padStart(1e12, "b") }}', {}],
   ['a range', '{{ range(1e9) }}', {}],
   ['ranges', '{{ range(100000).map(a, range(100000)) }}', {}],
@@ -67,7 +82,7 @@ test.each([
   ['a payload nested beyond what can be walked, within text', '{{ trigger }}!', deep(20_000)],
   ['such payloads compared', '{{ trigger == [trigger[0]] || json.encode(trigger) == "" }}', deep(20_000)],
 ])('%s: stopped soon', (_, text, trigger) => {
-  const { code, ms } = attempt(text, trigger as Json)
+  const { code, ms } = attempt(text, trigger)
   expect(code).toMatch(/^expression\.(limit|argument|missing)$/)
   expect(code).not.toBe('no error')
   expect(ms).toBeLessThan(3000)
@@ -105,6 +120,8 @@ test('no library that sees expressions can turn text into JavaScript', () => {
   })
   expect(sources.join('').length).toBeGreaterThan(100_000)
   for (const source of sources) {
-    expect(source).not.toMatch(/new\s+Function\s*\(|[^\w.]Function\s*\(\s*['"`]|(?<![\w.])eval\s*\(\s*(?!input)|node:vm|from\s+['"]vm['"]|import\(\s*(?!['"])/)
+    expect(source).not.toMatch(
+      /new\s+Function\s*\(|[^\w.]Function\s*\(\s*['"`]|(?<![\w.])eval\s*\(\s*(?!input)|node:vm|from\s+['"]vm['"]|import\(\s*(?!['"])/,
+    )
   }
 })

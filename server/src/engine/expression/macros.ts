@@ -189,13 +189,22 @@ const celBind: Macro = {
 }
 
 /** A method of an optional value. */
-const ofOptional = (name: string, count: number, kind: Kind | null, run: (optional: Optional, frame: Frame, other: Evaluate, offset: number) => Value): Macro => ({
+const ofOptional = (
+  name: string,
+  count: number,
+  kind: Kind | null,
+  run: (optional: Optional, frame: Frame, other: Evaluate, offset: number) => Value,
+): Macro => ({
   form: 'method',
   expand: (use) => {
     takes(use, name, [count], `trigger.body.?name.${name}(${count === 1 ? '…' : ''})`)
     const receiver = use.receiver as Syntax
     const part = use.compiling.compile(receiver, use.locals)
-    const wrong = new Fault('expression.type', `${name}() belongs after \`.?\`, as in \`trigger.body.?name.${name}(${count === 1 ? '…' : ''})\``, receiver.end)
+    const wrong = new Fault(
+      'expression.type',
+      `${name}() belongs after \`.?\`, as in \`trigger.body.?name.${name}(${count === 1 ? '…' : ''})\``,
+      receiver.end,
+    )
     if (part.kind !== null && part.kind !== 'optional') throw wrong
     const other: Evaluate = count === 1 ? use.compiling.compile(use.args[0] as Syntax, use.locals).run : () => null
     return {

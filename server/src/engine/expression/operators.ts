@@ -1,4 +1,18 @@
-import { type Budget, checkedText, Duration, Fault, Instant, isList, isMap, type Kind, kindOf, limits, Optional, spend, type Value } from './value.ts'
+import {
+  type Budget,
+  checkedText,
+  Duration,
+  Fault,
+  Instant,
+  isList,
+  isMap,
+  type Kind,
+  kindOf,
+  limits,
+  Optional,
+  spend,
+  type Value,
+} from './value.ts'
 
 const names: { readonly [kind in Kind]: string } = {
   null: 'null',
@@ -101,7 +115,8 @@ export const equal = (left: Value, right: Value, budget: Budget, depth = 0): boo
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
   spend(budget, 1)
   if (depth > limits.depth * 8) throw new Fault('expression.limit', 'The values are nested too deeply to be compared')
-  if (isList(left)) return isList(right) && left.length === right.length && left.every((v, i) => equal(v, right[i] as Value, budget, depth + 1))
+  if (isList(left))
+    return isList(right) && left.length === right.length && left.every((v, i) => equal(v, right[i] as Value, budget, depth + 1))
   if (left instanceof Instant) return right instanceof Instant && left.ms === right.ms
   if (left instanceof Duration) return right instanceof Duration && left.ms === right.ms
   if (left instanceof Optional) return right instanceof Optional && equalOptional(left, right, budget, depth)

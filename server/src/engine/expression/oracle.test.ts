@@ -12,10 +12,11 @@ import { Fault } from './value.ts'
 
 const data = { a: 3, b: -2, name: 'Ada', empty: '', yes: true, no: false, list: [1, 2, 3, 5], none: [] as number[], words: ['a', 'bc', ''] }
 
-const { int, bool, text, list } = fc.letrec<{ int: string; bool: string; text: string; list: string }>((tie) => {
+const expressions = fc.letrec<{ int: string; bool: string; text: string; list: string }>((tie) => {
   const binary = (left: fc.Arbitrary<string>, operators: readonly string[], right: fc.Arbitrary<string>) =>
     fc.tuple(left, fc.constantFrom(...operators), right).map(([a, operator, b]) => `(${a} ${operator} ${b})`)
-  const choice = (of: 'int' | 'bool' | 'text' | 'list') => fc.tuple(tie('bool'), tie(of), tie(of)).map(([c, a, b]) => `(${c} ? ${a} : ${b})`)
+  const choice = (of: 'int' | 'bool' | 'text' | 'list') =>
+    fc.tuple(tie('bool'), tie(of), tie(of)).map(([c, a, b]) => `(${c} ? ${a} : ${b})`)
   const [i, b, t, l] = [tie('int'), tie('bool'), tie('text'), tie('list')]
   const option = { depthSize: 'small', withCrossShrink: true } as const
   return {
@@ -70,14 +71,19 @@ const { int, bool, text, list } = fc.letrec<{ int: string; bool: string; text: s
 const asLibrary = (value: Json): unknown => {
   if (typeof value === 'number') return BigInt(value)
   if (Array.isArray(value)) return value.map(asLibrary)
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, asLibrary(part)]))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, asLibrary(part)]))
   return value
 }
 
 const fromLibrary = (value: unknown): unknown =>
   typeof value === 'bigint' ? Number(value) : Array.isArray(value) ? value.map(fromLibrary) : value
 
-const library = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false, limits: { maxDepth: 1000 } }).registerVariable('x', 'dyn')
+const library = new Environment({
+  enableOptionalTypes: true,
+  homogeneousAggregateLiterals: false,
+  limits: { maxDepth: 1000 },
+}).registerVariable('x', 'dyn')
 
 /** It knows types before it runs, and refuses some expressions for that alone; of those it says nothing. */
 const byLibrary = (text: string): { value: unknown } | 'fails' | 'silent' => {
@@ -107,7 +113,7 @@ const plain = (result: { value: unknown } | 'fails'): string => JSON.stringify(r
 test('expressions mean what the library’s own evaluator says they mean', () => {
   let values = 0
   fc.assert(
-    fc.property(fc.oneof(int, bool, text, list), (expression) => {
+    fc.property(fc.oneof(expressions.int, expressions.bool, expressions.text, expressions.list), (expression) => {
       const expected = byLibrary(expression)
       if (expected === 'silent') return
       if (expected !== 'fails') values += 1

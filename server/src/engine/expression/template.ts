@@ -25,7 +25,7 @@ const afterQuoted = (text: string, start: number): number | null => {
 /** Where the `}}` is that closes an expression starting here: not one within a text or of an object. */
 const closing = (text: string, start: number): number => {
   let open = 0
-  for (let index = start; index < text.length; ) {
+  for (let index = start; index < text.length;) {
     const after = afterQuoted(text, index)
     if (after !== null) {
       index = after

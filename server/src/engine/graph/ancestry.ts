@@ -30,7 +30,7 @@ export const circles = ({ ins }: Links, rest: ReadonlySet<number>): readonly (re
       place.set(at, walk.push(at) - 1)
       at = (ins[at] as readonly number[]).find((from) => rest.has(from))
     }
-    if (at !== undefined && place.has(at)) found.push(walk.slice(place.get(at)).reverse())
+    if (at !== undefined && place.has(at)) found.push(walk.slice(place.get(at)).toReversed())
     for (const index of walk) seen.add(index)
   }
   return found

@@ -9,7 +9,11 @@ const retry: Retry = { max_attempts: 3, backoff: 'fixed', delay_ms: 100, jitter:
 
 test('a failure without a retry policy ends the execution, or leaves by the port the author chose', () => {
   expect(decide({})).toEqual({ kind: 'fail' })
-  expect(decide({ on_error: 'continue' })).toEqual({ kind: 'leave', port: 'out', output: { error: { code: 'http.status', message: '503' } } })
+  expect(decide({ on_error: 'continue' })).toEqual({
+    kind: 'leave',
+    port: 'out',
+    output: { error: { code: 'http.status', message: '503' } },
+  })
   expect(decide({ on_error: 'error' })).toMatchObject({ kind: 'leave', port: 'error' })
 })
 

@@ -71,7 +71,10 @@ interface Modelled {
   readonly output: Json
 }
 
-type State = { readonly kind: 'left'; readonly port: string; readonly at: number; readonly output: Json } | { readonly kind: 'open' } | { readonly kind: 'dead' }
+type State =
+  | { readonly kind: 'left'; readonly port: string; readonly at: number; readonly output: Json }
+  | { readonly kind: 'open' }
+  | { readonly kind: 'dead' }
 
 const model = (definition: Definition, payload: Json, journal: readonly Step[]): Modelled => {
   const fatal = journal.findIndex((step) => step.status === 'failed' && step.port === null && step.retry_at === null)
@@ -98,7 +101,7 @@ const model = (definition: Definition, payload: Json, journal: readonly Step[]):
     return { kind: 'left', port: done.step.port, at: done.at, output: done.step.output }
   }
 
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false
     for (const { id, type } of definition.nodes) {
       if (id === 'n0') continue
@@ -108,7 +111,7 @@ const model = (definition: Definition, payload: Json, journal: readonly Step[]):
       changed = true
     }
   }
-  const final = counted.filter((step) => step.retry_at === null).at(-1)
+  const final = counted.findLast((step) => step.retry_at === null)
   return {
     open: new Set([...states].flatMap(([id, state]) => (state.kind === 'open' ? [id] : []))),
     inputs,
@@ -117,12 +120,17 @@ const model = (definition: Definition, payload: Json, journal: readonly Step[]):
   }
 }
 
+/** Ends a script: no step is made of it. */
+const enough = { pick: 0, how: 'succeed', port: 0 } as const
+
 const stepFor = (ready: Ready, type: string, how: 'succeed' | 'retry' | 'handled' | 'fail', port: number, at: number): Step => {
   const own = type === 'branch' ? ['yes', 'no'] : ['out']
   const error = how === 'succeed' ? null : { code: 'test.failed', message: `at ${at}`, details: null }
   const base = { node_id: ready.node_id, attempt: ready.attempt, error, started_at: at, finished_at: at }
-  if (how === 'succeed') return { ...base, status: 'succeeded', port: own[port % own.length] as string, output: `${ready.node_id}@${at}`, retry_at: null }
-  if (how === 'handled') return { ...base, status: 'failed', port: port % 2 === 0 ? 'error' : 'out', output: { handled: at }, retry_at: null }
+  if (how === 'succeed')
+    return { ...base, status: 'succeeded', port: own[port % own.length] as string, output: `${ready.node_id}@${at}`, retry_at: null }
+  if (how === 'handled')
+    return { ...base, status: 'failed', port: port % 2 === 0 ? 'error' : 'out', output: { handled: at }, retry_at: null }
   return { ...base, status: 'failed', port: null, output: null, retry_at: how === 'retry' ? at + 1 : null }
 }
 
@@ -141,7 +149,7 @@ test('the plan agrees with a naive model on any graph, whatever fails, is retrie
       const run = begin(graph, fired)
       const journal: Step[] = []
       const ready = new Map<string, Ready>(plan(run, far).start.map((each) => [each.node_id, each]))
-      for (const [at, { pick, how, port }] of [...script.entries(), [far, null] as const].map(([at, each]) => [at, each ?? { pick: 0, how: 'succeed' as const, port: 0 }] as const)) {
+      for (const [at, { pick, how, port }] of [...script, enough].entries()) {
         const expected = model(definition, fired.payload, journal)
         const planned = plan(run, far)
         expect(planned).toEqual(plan(replay(graph, fired, journal), far))
@@ -158,7 +166,7 @@ test('the plan agrees with a naive model on any graph, whatever fails, is retrie
           return
         }
         expect(outcomeOf(run, far)).toBeNull()
-        if (at === far) return
+        if (at === script.length) return
         const chosen = [...ready.values()][pick % ready.size] as Ready
         const type = definition.nodes.find(({ id }) => id === chosen.node_id)?.type ?? ''
         const step = stepFor(chosen, type, how, port, at)
@@ -186,7 +194,10 @@ test('the order in which nodes and edges are written down means nothing', () => 
       }
       const fired = { node_id: 'n0', payload: null, at: 0 }
       const [run, other] = [begin(graphFor(definition), fired), begin(graphFor(mixed), fired)]
-      const opens = (of: typeof run) => plan(of, far).start.map(({ node_id }) => node_id).toSorted()
+      const opens = (of: typeof run) =>
+        plan(of, far)
+          .start.map(({ node_id }) => node_id)
+          .toSorted()
       for (let at = 0; ; at += 1) {
         expect(opens(other)).toEqual(opens(run))
         const { start, outcome } = plan(run, far)
@@ -212,7 +223,7 @@ const line = (count: number): Graph =>
 test('ten thousand nodes in a line run to their end, and a path of ten thousand is pruned at once', () => {
   const graph = line(10_000)
   const run = begin(graph, { node_id: 'n0', payload: null, at: 0 })
-  for (let next = plan(run, 0).start; next[0] !== undefined; ) next = settle(run, stepFor(next[0], 'effect', 'succeed', 0, 1))
+  for (let next = plan(run, 0).start; next[0] !== undefined;) next = settle(run, stepFor(next[0], 'effect', 'succeed', 0, 1))
   expect(outcomeOf(run, 0)).toMatchObject({ status: 'succeeded', output: 'n10000@1' })
 
   const pruned = begin(graph, { node_id: 'n0', payload: null, at: 0 })

@@ -27,7 +27,10 @@ test('every core type has a name of its own and says what it is', () => {
   expect(new Set(coreNodes.map(({ type }) => type)).size).toBe(coreNodes.length)
   for (const { type, title, description, icon } of coreNodes) {
     expect(type).toMatch(/^[a-z]+\.[a-z_]+$/)
-    expect([title, description, icon].every((text) => text.length > 0), type).toBe(true)
+    expect(
+      [title, description, icon].every((text) => text.length > 0),
+      type,
+    ).toBe(true)
   }
 })
 
@@ -61,8 +64,20 @@ test('respond answers with its body, or with its input', () => {
 test('respond sets headers, but none that could end early, break the framing or pose as the server’s', () => {
   const headers = { 'Content-Type': 'text/plain', 'X-Count': 3, 'X-None': null }
   expect(run(respondNode, { headers, body: 'x' }).reply?.headers).toEqual({ 'content-type': 'text/plain', 'x-count': '3' })
-  for (const bad of [{ 'X-A': 'a\r\nSet-Cookie: b=c' }, { 'X A': 'a' }, { 'Content-Length': '5' }, { 'transfer-encoding': 'chunked' }, { 'X-Millrace-Execution-Id': 'x' }, { 'X-A': ['a'] }, { 'X-A': '\u0000' }, { '': 'a' }])
-    expect(failure(() => run(respondNode, { headers: bad, body: 1 })), JSON.stringify(bad)).toBe('http.bad_header')
+  for (const bad of [
+    { 'X-A': 'a\r\nSet-Cookie: b=c' },
+    { 'X A': 'a' },
+    { 'Content-Length': '5' },
+    { 'transfer-encoding': 'chunked' },
+    { 'X-Millrace-Execution-Id': 'x' },
+    { 'X-A': ['a'] },
+    { 'X-A': '\u0000' },
+    { '': 'a' },
+  ])
+    expect(
+      failure(() => run(respondNode, { headers: bad, body: 1 })),
+      JSON.stringify(bad),
+    ).toBe('http.bad_header')
 })
 
 test('a webhook listens to POST unless told otherwise, on a path of plain segments', () => {

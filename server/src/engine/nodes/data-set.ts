@@ -9,7 +9,9 @@ export const setNode = pure({
   icon: 'forms',
   config: Type.Object(
     {
-      values: Type.Unsafe<{ readonly [key: string]: Json }>(Type.Record(Type.String(), Type.Unknown(), { description: 'Any JSON; `{{ … }}` is evaluated.' })),
+      values: Type.Unsafe<{ readonly [key: string]: Json }>(
+        Type.Record(Type.String(), Type.Unknown(), { description: 'Any JSON; `{{ … }}` is evaluated.' }),
+      ),
       keep: Type.Optional(Type.Boolean({ default: false, description: 'Keep the fields of the input that are not set here.' })),
     },
     { additionalProperties: false },

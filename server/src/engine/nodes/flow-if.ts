@@ -21,7 +21,18 @@ export const ifNode = pure({
   run: ({ config, input }) => {
     const { condition } = config
     if (typeof condition === 'boolean') return { output: input, port: String(condition) }
-    const kind = condition === null ? 'null' : Array.isArray(condition) ? 'a list' : typeof condition === 'object' ? 'an object' : `a ${typeof condition}`
-    throw new NodeFailure({ code: 'flow.not_a_condition', message: `The condition gave ${kind}, not true or false`, details: { field: '/condition' } })
+    const kind =
+      condition === null
+        ? 'null'
+        : Array.isArray(condition)
+          ? 'a list'
+          : typeof condition === 'object'
+            ? 'an object'
+            : `a ${typeof condition}`
+    throw new NodeFailure({
+      code: 'flow.not_a_condition',
+      message: `The condition gave ${kind}, not true or false`,
+      details: { field: '/condition' },
+    })
   },
 })

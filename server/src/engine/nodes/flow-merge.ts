@@ -1,4 +1,4 @@
-import { Type, type TSchema } from 'typebox'
+import { Type } from 'typebox'
 import type { NodeType } from '../node.ts'
 
 export const mergeNode: NodeType = {
@@ -9,9 +9,7 @@ export const mergeNode: NodeType = {
   icon: 'arrows-join',
   config: Type.Object(
     {
-      mode: Type.Optional(
-        Type.Unsafe<'all' | 'first'>({ type: 'string', format: 'literal', enum: ['all', 'first'], default: 'all' } as TSchema),
-      ),
+      mode: Type.Optional(Type.Unsafe<'all' | 'first'>({ type: 'string', format: 'literal', enum: ['all', 'first'], default: 'all' })),
     },
     { additionalProperties: false },
   ),

@@ -1,8 +1,8 @@
-import { Type, type Static, type TSchema } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { trigger } from '../node.ts'
 
 const one_of = <const Value extends string>(values: readonly Value[], options: { description?: string; default?: Value } = {}) =>
-  Type.Unsafe<Value>({ type: 'string', format: 'literal', enum: [...values], ...options } as TSchema)
+  Type.Unsafe<Value>({ type: 'string', format: 'literal', enum: [...values], ...options })
 
 const Method = one_of(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
@@ -14,8 +14,14 @@ export const WebhookConfig = Type.Object(
       pattern: '^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$',
       description: 'What follows the workspace in the address: `orders/new`.',
     }),
-    method: Type.Optional(one_of(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], { description: 'POST when neither this nor `methods` is given.' })),
-    methods: Type.Optional(Type.Array(Method, { minItems: 1, maxItems: 7, uniqueItems: true, description: 'Several methods, instead of `method`.' })),
+    method: Type.Optional(
+      one_of(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], {
+        description: 'POST when neither this nor `methods` is given.',
+      }),
+    ),
+    methods: Type.Optional(
+      Type.Array(Method, { minItems: 1, maxItems: 7, uniqueItems: true, description: 'Several methods, instead of `method`.' }),
+    ),
     respond: Type.Optional(
       one_of(['immediate', 'last_node', 'respond_node'], {
         default: 'immediate',

@@ -60,18 +60,27 @@ export const codingFunctions: { readonly [name: string]: LibraryFunction } = {
   string: define('A value as text; lists and objects as JSON.', ['any'], 'string', (budget, value) => textOfValue(value, budget)),
   'json.encode': define('A value as JSON text.', ['any'], 'string', (budget, value) => checkedText(JSON.stringify(toJson(value, budget)))),
   'json.decode': define('The value of a JSON text.', ['string'], null, decodeJson),
-  'base64.encode': define('A text’s UTF-8 bytes in base64.', ['string'], 'string', (_, text) => checkedText(Buffer.from(text, 'utf8').toString('base64'))),
+  'base64.encode': define('A text’s UTF-8 bytes in base64.', ['string'], 'string', (_, text) =>
+    checkedText(Buffer.from(text, 'utf8').toString('base64')),
+  ),
   'base64.decode': define('The text that base64 stands for.', ['string'], 'string', (_, text) => decodeBase64(text, 'base64')),
-  'base64url.encode': define('A text’s UTF-8 bytes in base64url, without padding.', ['string'], 'string', (_, text) => checkedText(Buffer.from(text, 'utf8').toString('base64url'))),
+  'base64url.encode': define('A text’s UTF-8 bytes in base64url, without padding.', ['string'], 'string', (_, text) =>
+    checkedText(Buffer.from(text, 'utf8').toString('base64url')),
+  ),
   'base64url.decode': define('The text that base64url stands for.', ['string'], 'string', (_, text) => decodeBase64(text, 'base64url')),
   'hash.sha256': define('SHA-256 of a text’s UTF-8 bytes, in hex.', ['string'], 'string', (budget, text) => {
     spend(budget, 20 + (text.length >> 3))
     return createHash('sha256').update(text, 'utf8').digest('hex')
   }),
-  'hash.hmac': define('HMAC-SHA-256 of a text under a key, in hex: `hash.hmac(key, text)`.', ['string', 'string'], 'string', (budget, key, text) => {
-    spend(budget, 20 + ((key.length + text.length) >> 3))
-    return createHmac('sha256', Buffer.from(key, 'utf8')).update(text, 'utf8').digest('hex')
-  }),
+  'hash.hmac': define(
+    'HMAC-SHA-256 of a text under a key, in hex: `hash.hmac(key, text)`.',
+    ['string', 'string'],
+    'string',
+    (budget, key, text) => {
+      spend(budget, 20 + ((key.length + text.length) >> 3))
+      return createHmac('sha256', Buffer.from(key, 'utf8')).update(text, 'utf8').digest('hex')
+    },
+  ),
   'url.encode': define('A text as part of a URL.', ['string'], 'string', (_, text) => checkedText(encodeURIComponent(text.toWellFormed()))),
   'url.decode': define('The text that part of a URL stands for.', ['string'], 'string', (_, text) => decodeUrl(text)),
   'url.parse': define('A URL in parts: protocol, host, port, path, query, fragment.', ['string'], 'map', parseUrl),

@@ -8,12 +8,14 @@ const numbers = (list: readonly Value[]): readonly number[] => {
   throw wrongArgument(`Element ${wrong} of the list is not a number`)
 }
 
-const extreme = (name: string, sign: 1 | -1) => (_: Budget, first: Value, second: Value | undefined): Value => {
-  const list = second === undefined ? first : [first, second]
-  if (!isList(list)) throw wrongArgument(`${name}() takes a list, or two values`)
-  if (list.length === 0) throw wrongArgument(`${name}() of an empty list`)
-  return list.reduce((best, element) => (compare(element, best, 'sort') * sign > 0 ? element : best))
-}
+const extreme =
+  (name: string, sign: 1 | -1) =>
+  (_: Budget, first: Value, second: Value | undefined): Value => {
+    const list = second === undefined ? first : [first, second]
+    if (!isList(list)) throw wrongArgument(`${name}() takes a list, or two values`)
+    if (list.length === 0) throw wrongArgument(`${name}() of an empty list`)
+    return list.reduce((best, element) => (compare(element, best, 'sort') * sign > 0 ? element : best))
+  }
 
 const codePoints = (text: string): number => {
   let count = 0
@@ -44,13 +46,17 @@ const round = (_: Budget, value: number, digits = 0): number => {
   return checkedNumber(Math.sign(value) * Number(`${back}e${Number(power) - digits}`))
 }
 
-const pick = (map: ValueMap, keep: (key: string) => boolean): ValueMap => Object.fromEntries(Object.entries(map).filter(([key]) => keep(key)))
+const pick = (map: ValueMap, keep: (key: string) => boolean): ValueMap =>
+  Object.fromEntries(Object.entries(map).filter(([key]) => keep(key)))
 
 const number = (_: Budget, value: Value): number => {
   if (typeof value === 'number') return value
   if (typeof value === 'boolean') return Number(value)
-  if (typeof value === 'string' && value.length <= 400 && /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/.test(value)) return checkedNumber(Number(value))
-  throw wrongArgument(typeof value === 'string' ? `${JSON.stringify(value.slice(0, 60))} is not a number` : `A number cannot be made from this`)
+  if (typeof value === 'string' && value.length <= 400 && /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/.test(value))
+    return checkedNumber(Number(value))
+  throw wrongArgument(
+    typeof value === 'string' ? `${JSON.stringify(value.slice(0, 60))} is not a number` : `A number cannot be made from this`,
+  )
 }
 
 export const collectionFunctions: { readonly [name: string]: LibraryFunction } = {
@@ -66,8 +72,12 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
     },
     { constant_cost: true },
   ),
-  first: define('The first element of a list; null when it is empty.', ['list'], null, (_, list) => list[0] ?? null, { constant_cost: true }),
-  last: define('The last element of a list; null when it is empty.', ['list'], null, (_, list) => list.at(-1) ?? null, { constant_cost: true }),
+  first: define('The first element of a list; null when it is empty.', ['list'], null, (_, list) => list[0] ?? null, {
+    constant_cost: true,
+  }),
+  last: define('The last element of a list; null when it is empty.', ['list'], null, (_, list) => list.at(-1) ?? null, {
+    constant_cost: true,
+  }),
   keys: define('The names of an object’s fields.', ['map'], 'list', (_, map) => checkedList(Object.keys(map))),
   values: define('The values of an object’s fields.', ['map'], 'list', (_, map) => checkedList(Object.values(map))),
   merge: define('The fields of both objects; the second wins.', ['map', 'map'], 'map', (budget, a, b) => {
@@ -77,7 +87,9 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
   }),
   pick: define('An object with only these fields.', ['map', 'list'], 'map', (_, map, list) => pick(map, (key) => list.includes(key))),
   omit: define('An object without these fields.', ['map', 'list'], 'map', (_, map, list) => pick(map, (key) => !list.includes(key))),
-  sum: define('The sum of a list of numbers.', ['list'], 'number', (_, list) => checkedNumber(numbers(list).reduce((total, value) => total + value, 0))),
+  sum: define('The sum of a list of numbers.', ['list'], 'number', (_, list) =>
+    checkedNumber(numbers(list).reduce((total, value) => total + value, 0)),
+  ),
   avg: define('The mean of a list of numbers.', ['list'], 'number', (_, list) => {
     if (list.length === 0) throw wrongArgument('avg() of an empty list')
     return checkedNumber(numbers(list).reduce((total, value) => total + value, 0) / list.length)
@@ -89,10 +101,15 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
     return list.toSorted((a, b) => compare(a, b, 'sort'))
   }),
   reverse: define('A list from its end to its start.', ['list'], 'list', (_, list) => list.toReversed()),
-  slice: define('The elements from a place up to another, counted from 0.', ['list', 'number', 'number?'], 'list', (_, list, start, end) => list.slice(start, end)),
+  slice: define('The elements from a place up to another, counted from 0.', ['list', 'number', 'number?'], 'list', (_, list, start, end) =>
+    list.slice(start, end),
+  ),
   flatten: define('The elements of a list’s lists, one level deep.', ['list'], 'list', (budget, list) => {
-    spend(budget, list.reduce<number>((total, element) => total + (isList(element) ? element.length : 1), 0))
-    return checkedList(list.flat() as readonly Value[])
+    spend(
+      budget,
+      list.reduce<number>((total, element) => total + (isList(element) ? element.length : 1), 0),
+    )
+    return checkedList(list.flat())
   }),
   distinct: define('A list without repetitions.', ['list'], 'list', distinct),
   range: define('The whole numbers from 0 up to, not including, a number.', ['number'], 'list', (budget, count) => {
@@ -113,6 +130,12 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
     if (value === 'true' || value === 'false') return value === 'true'
     throw wrongArgument('Only "true" and "false" can be made into truth values')
   }),
-  type: define('The kind of a value: null, bool, number, string, list, map, timestamp, duration.', ['any'], 'string', (_, value) => kindOf(value), { constant_cost: true }),
+  type: define(
+    'The kind of a value: null, bool, number, string, list, map, timestamp, duration.',
+    ['any'],
+    'string',
+    (_, value) => kindOf(value),
+    { constant_cost: true },
+  ),
   dyn: define('The value itself.', ['any'], null, (_, value) => value, { constant_cost: true }),
 }

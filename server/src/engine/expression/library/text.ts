@@ -61,10 +61,11 @@ const plainText = (value: Value): string => {
 }
 
 const replace = (budget: Budget, text: string, from: string, to: string, most: number | undefined): string => {
-  const pieces = from === '' ? [...text] : text.split(from)
+  const pieces = from === '' ? Array.from(text) : text.split(from)
   const times = Math.max(0, Math.min(pieces.length - 1, most === undefined || most < 0 ? Infinity : Math.trunc(most)))
   const length = text.length + times * (to.length - from.length)
-  if (length > limits.text) throw new Fault('expression.limit', `The expression builds a text of ${length} characters; ${limits.text} are allowed`)
+  if (length > limits.text)
+    throw new Fault('expression.limit', `The expression builds a text of ${length} characters; ${limits.text} are allowed`)
   spend(budget, (text.length + length) >> 3)
   return pieces.slice(0, times + 1).join(to) + (times + 1 < pieces.length ? from + pieces.slice(times + 1).join(from) : '')
 }
@@ -84,12 +85,21 @@ const extract = (budget: Budget, text: string, source: string): Value => {
 export const textFunctions: { readonly [name: string]: LibraryFunction } = {
   upper: define('In capital letters.', ['string'], 'string', (_, text) => checkedText(text.toUpperCase())),
   lower: define('In small letters.', ['string'], 'string', (_, text) => checkedText(text.toLowerCase())),
-  upperAscii: define('A to Z in capital letters.', ['string'], 'string', (_, text) => text.replaceAll(/[a-z]+/g, (part) => part.toUpperCase())),
-  lowerAscii: define('A to Z in small letters.', ['string'], 'string', (_, text) => text.replaceAll(/[A-Z]+/g, (part) => part.toLowerCase())),
+  upperAscii: define('A to Z in capital letters.', ['string'], 'string', (_, text) =>
+    text.replaceAll(/[a-z]+/g, (part) => part.toUpperCase()),
+  ),
+  lowerAscii: define('A to Z in small letters.', ['string'], 'string', (_, text) =>
+    text.replaceAll(/[A-Z]+/g, (part) => part.toLowerCase()),
+  ),
   trim: define('Without white space at both ends.', ['string'], 'string', (_, text) => text.trim()),
   split: define('The parts between separators; at most so many.', ['string', 'string', 'number?'], 'list', split),
   join: define('The elements of a list as one text.', ['list', 'string?'], 'string', join),
-  replace: define('Every occurrence of a text (or the first so many) replaced.', ['string', 'string', 'string', 'number?'], 'string', replace),
+  replace: define(
+    'Every occurrence of a text (or the first so many) replaced.',
+    ['string', 'string', 'string', 'number?'],
+    'string',
+    replace,
+  ),
   startsWith: define('Whether a text starts with another.', ['string', 'string'], 'bool', (_, text, start) => text.startsWith(start)),
   endsWith: define('Whether a text ends with another.', ['string', 'string'], 'bool', (_, text, end) => text.endsWith(end)),
   contains: define('Whether a text holds another, or a list an element.', ['sized', 'any'], 'bool', (budget, holder, part) => {
@@ -100,10 +110,23 @@ export const textFunctions: { readonly [name: string]: LibraryFunction } = {
   matches: define('Whether a regular expression (RE2 syntax) is found in a text.', ['string', 'string'], 'bool', (budget, text, source) =>
     pattern(budget, source, text).matcher(text).find(),
   ),
-  extract: define('The first match of a regular expression, or the list of its groups; null when there is none.', ['string', 'string'], null, extract),
+  extract: define(
+    'The first match of a regular expression, or the list of its groups; null when there is none.',
+    ['string', 'string'],
+    null,
+    extract,
+  ),
   substring: define('From a place up to another, counted from 0.', ['string', 'number', 'number?'], 'string', substring),
-  indexOf: define('Where a text is first found in another; -1: nowhere.', ['string', 'string'], 'number', (_, text, part) => text.indexOf(part)),
-  lastIndexOf: define('Where a text is last found in another; -1: nowhere.', ['string', 'string'], 'number', (_, text, part) => text.lastIndexOf(part)),
-  padStart: define('Filled up at the start to a length.', ['string', 'number', 'string?'], 'string', (_, text, length, fill) => pad(text, length, fill, 'padStart')),
-  padEnd: define('Filled up at the end to a length.', ['string', 'number', 'string?'], 'string', (_, text, length, fill) => pad(text, length, fill, 'padEnd')),
+  indexOf: define('Where a text is first found in another; -1: nowhere.', ['string', 'string'], 'number', (_, text, part) =>
+    text.indexOf(part),
+  ),
+  lastIndexOf: define('Where a text is last found in another; -1: nowhere.', ['string', 'string'], 'number', (_, text, part) =>
+    text.lastIndexOf(part),
+  ),
+  padStart: define('Filled up at the start to a length.', ['string', 'number', 'string?'], 'string', (_, text, length, fill) =>
+    pad(text, length, fill, 'padStart'),
+  ),
+  padEnd: define('Filled up at the end to a length.', ['string', 'number', 'string?'], 'string', (_, text, length, fill) =>
+    pad(text, length, fill, 'padEnd'),
+  ),
 }

@@ -1,5 +1,5 @@
 import { instant } from '../operators.ts'
-import { Duration, Fault, Instant } from '../value.ts'
+import { Duration, Fault, type Instant } from '../value.ts'
 import { fromWall } from './zone.ts'
 
 const iso = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|z|[+-]\d{2}:?\d{2})?)?$/
@@ -18,7 +18,14 @@ export const parseInstant = (value: string | number, zone = 'UTC'): Instant => {
   if (typeof value === 'number') return instant(Math.trunc(value))
   const found = value.length > 40 ? null : iso.exec(value.trim())
   if (!found) throw wrongTime(value)
-  const [year, month, day, hour, minute, second] = found.slice(1, 7).map((part) => Number(part ?? 0)) as [number, number, number, number, number, number]
+  const [year, month, day, hour, minute, second] = found.slice(1, 7).map((part) => Number(part ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   const milliseconds = Number((found[7] ?? '').padEnd(3, '0').slice(0, 3))
   const utc = new Date(0)
   utc.setUTCFullYear(year, month - 1, day)
@@ -34,7 +41,10 @@ const units: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, 
 export const parseDuration = (value: string | number): Duration => {
   if (typeof value === 'number') return new Duration(Math.trunc(value))
   const text = value.trim()
-  const wrong = new Fault('expression.argument', `${JSON.stringify(value.slice(0, 60))} is not a duration; expected one as "1h30m" or "90s"`)
+  const wrong = new Fault(
+    'expression.argument',
+    `${JSON.stringify(value.slice(0, 60))} is not a duration; expected one as "1h30m" or "90s"`,
+  )
   if (text.length > 60 || !/^[+-]?(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(text)) throw wrong
   let total = 0
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(amount) * (units[unit as string] as number)

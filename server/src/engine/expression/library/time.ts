@@ -26,7 +26,9 @@ type CalendarUnit = (typeof calendar)[number]
 const unitOf = (text: string): string => {
   const unit = text.endsWith('s') ? text.slice(0, -1) : text
   if (unit in fixed || calendar.includes(unit as CalendarUnit)) return unit
-  throw wrongArgument(`${JSON.stringify(text.slice(0, 40))} is not a unit of time; there are ${[...Object.keys(fixed), ...calendar].join(', ')}`)
+  throw wrongArgument(
+    `${JSON.stringify(text.slice(0, 40))} is not a unit of time; there are ${[...Object.keys(fixed), ...calendar].join(', ')}`,
+  )
 }
 
 const addMonths = (wall: Date, months: number): void => {
@@ -103,7 +105,9 @@ const format = (budget: Budget, time: Instant, pattern: string, zone: string | u
     if (quoted !== undefined) return quoted === '' ? "'" : quoted.replaceAll("''", "'")
     const field = Object.hasOwn(fields, found) ? fields[found] : undefined
     if (field) return field(wall, offset_ms)
-    throw wrongArgument(`"${found.slice(0, 40)}" is not a field of a time pattern; there are ${Object.keys(fields).join(' ')}; quote text as 'T'`)
+    throw wrongArgument(
+      `"${found.slice(0, 40)}" is not a field of a time pattern; there are ${Object.keys(fields).join(' ')}; quote text as 'T'`,
+    )
   })
 }
 
@@ -116,19 +120,28 @@ const getter = (doc: string, of: (wall: Date) => number, unit_ms?: number): Libr
     throw wrongArgument('A timestamp is needed')
   })
 
-const dayOfYear = (wall: Date): number =>
-  Math.floor((wall.getTime() - new Date(wall.getTime()).setUTCMonth(0, 1)) / 86_400_000)
+const dayOfYear = (wall: Date): number => Math.floor((wall.getTime() - new Date(wall.getTime()).setUTCMonth(0, 1)) / 86_400_000)
 
 export const timeFunctions: { readonly [name: string]: LibraryFunction } = {
-  timestamp: define('A time from ISO 8601 text (wall-clock time in the zone when it has no offset) or Unix milliseconds.', ['any', 'string?'], 'timestamp', (budget, value, zone) => {
-    if (value instanceof Instant) return value
-    if (zone !== undefined) spend(budget, zone_cost)
-    if (typeof value === 'string' || typeof value === 'number') return parseInstant(value, zone)
-    throw wrongArgument('A time is made from ISO 8601 text or Unix milliseconds')
-  }),
+  timestamp: define(
+    'A time from ISO 8601 text (wall-clock time in the zone when it has no offset) or Unix milliseconds.',
+    ['any', 'string?'],
+    'timestamp',
+    (budget, value, zone) => {
+      if (value instanceof Instant) return value
+      if (zone !== undefined) spend(budget, zone_cost)
+      if (typeof value === 'string' || typeof value === 'number') return parseInstant(value, zone)
+      throw wrongArgument('A time is made from ISO 8601 text or Unix milliseconds')
+    },
+  ),
   duration: define('A duration from text as "1h30m" or milliseconds.', ['length'], 'duration', (_, length) => length),
   format: define('A time as text: `format(t, "yyyy-MM-dd HH:mm", "Europe/Vienna")`.', ['time', 'string', 'string?'], 'string', format),
-  add: define('A time moved by whole units, in the calendar of the zone: `t.add(1, "month", "Europe/Vienna")`.', ['time', 'number', 'string', 'string?'], 'timestamp', add),
+  add: define(
+    'A time moved by whole units, in the calendar of the zone: `t.add(1, "month", "Europe/Vienna")`.',
+    ['time', 'number', 'string', 'string?'],
+    'timestamp',
+    add,
+  ),
   startOf: define('The start of the day, week, month … that a time lies in.', ['time', 'string', 'string?'], 'timestamp', startOf),
   unix: define('A time as whole Unix seconds.', ['time'], 'number', (_, time) => Math.floor(time.ms / 1000)),
   millis: define('A time as Unix milliseconds.', ['time'], 'number', (_, time) => time.ms),

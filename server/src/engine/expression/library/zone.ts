@@ -13,7 +13,10 @@ const formatter = (zone: string): Intl.DateTimeFormat => {
       second: 'numeric',
     })
   } catch {
-    throw new Fault('expression.argument', `${JSON.stringify(zone.slice(0, 60))} is not a time zone; expected an IANA name, as "Europe/Vienna"`)
+    throw new Fault(
+      'expression.argument',
+      `${JSON.stringify(zone.slice(0, 60))} is not a time zone; expected an IANA name, as "Europe/Vienna"`,
+    )
   }
 }
 
@@ -29,8 +32,8 @@ const offsets = (zone: string): OffsetAt => {
     const parts: { [type: string]: number } = {}
     for (const { type, value } of format.formatToParts(ms)) parts[type] = Number(value)
     const wall = new Date(0)
-    wall.setUTCFullYear(parts['year'] as number, (parts['month'] as number) - 1, parts['day'] as number)
-    wall.setUTCHours(parts['hour'] as number, parts['minute'] as number, parts['second'] as number)
+    wall.setUTCFullYear(parts['year'] as number, (parts['month'] as number) - 1, parts['day'])
+    wall.setUTCHours(parts['hour'] as number, parts['minute'], parts['second'])
     return wall.getTime() - Math.floor(ms / 1000) * 1000
   }
 }
