@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { Problem } from '../errors.ts'
+import type { Problem } from '../errors.ts'
 import { httpErrors } from './errors.ts'
 import type { House } from './house.ts'
 import { problemDocument } from './problem.ts'
@@ -40,5 +40,5 @@ export const answerClientError = (house: House, error: NodeJS.ErrnoException, so
 }
 
 /** Node keeps the reply in progress there; the same test that its own default handler makes. */
-const hasReplyUnderWay = (socket: Socket & { _httpMessage?: { headersSent?: boolean } | null }): boolean =>
-  socket._httpMessage?.headersSent === true
+const hasReplyUnderWay = (socket: Socket): boolean =>
+  (Reflect.get(socket, '_httpMessage') as { readonly headersSent?: boolean } | null | undefined)?.headersSent === true

@@ -2,8 +2,7 @@ import type { Headers } from './exchange.ts'
 
 const allowed_headers =
   'authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-api-key, x-request-id, x-workspace-id'
-const exposed_headers =
-  'etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id'
+const exposed_headers = 'etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id'
 
 export interface Cors {
   /** What every reply carries, for a request that came from `origin`. */

@@ -42,7 +42,12 @@ export const docsRoutes = (document: () => object): readonly Route[] => {
       summary: 'Interactive documentation',
       replies: { 200: { description: 'A page.', content_type: 'text/html' } },
       handle: (_app, request, reply) =>
-        sendCached(request, reply, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache', 'content-security-policy': policy }, page),
+        sendCached(
+          request,
+          reply,
+          { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache', 'content-security-policy': policy },
+          page,
+        ),
     }),
     ...Object.entries(assets).map(([name, content_type = '']) =>
       rawRoute({

@@ -4,7 +4,8 @@ import { httpErrors } from './errors.ts'
 import type { RawReply, RawRequest, Route } from './route.ts'
 import { rawRoute } from './route.ts'
 
-const style = 'body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}code{background:#8882;padding:.1em .3em;border-radius:3px}td,th{text-align:left;padding:.2rem 1rem .2rem 0}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8cf}}'
+const style =
+  'body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}code{background:#8882;padding:.1em .3em;border-radius:3px}td,th{text-align:left;padding:.2rem 1rem .2rem 0}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8cf}}'
 const headers = {
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'public, max-age=3600',
@@ -23,7 +24,10 @@ export const errorPages = (errors: readonly Errors[]): readonly Route[] => {
       replies: { 200: { description: 'A page, or JSON.', content_type: 'text/html' } },
       handle: (_app, request, reply) => {
         if (wantsJson(request)) return sendJson(reply, { items: codes.map((code) => described(code, all.get(code) as ErrorDeclaration)) })
-        const rows = codes.map((code) => `<tr><td>${all.get(code)?.status}</td><td><a href="/docs/errors/${escape(code)}"><code>${escape(code)}</code></a></td><td>${escape(all.get(code)?.title ?? '')}</td></tr>`)
+        const rows = codes.map(
+          (code) =>
+            `<tr><td>${all.get(code)?.status}</td><td><a href="/docs/errors/${escape(code)}"><code>${escape(code)}</code></a></td><td>${escape(all.get(code)?.title ?? '')}</td></tr>`,
+        )
         reply.send(200, headers, page('Errors', `<table>${rows.join('')}</table>`))
       },
     }),
@@ -39,13 +43,25 @@ export const errorPages = (errors: readonly Errors[]): readonly Route[] => {
         if (declaration === undefined) throw httpErrors.not_found({ detail: 'No error has this code.' })
         if (wantsJson(request)) return sendJson(reply, described(code, declaration))
         const doc = declaration.doc === undefined ? '' : `<p>${prose(declaration.doc)}</p>`
-        reply.send(200, headers, page(declaration.title, `<p><code>${escape(code)}</code>, HTTP status ${declaration.status}</p>${doc}<p><a href="/docs/errors">All errors</a></p>`))
+        reply.send(
+          200,
+          headers,
+          page(
+            declaration.title,
+            `<p><code>${escape(code)}</code>, HTTP status ${declaration.status}</p>${doc}<p><a href="/docs/errors">All errors</a></p>`,
+          ),
+        )
       },
     }),
   ]
 }
 
-const described = (code: string, { status, title, doc }: ErrorDeclaration): object => ({ code, status, title, ...(doc === undefined ? {} : { doc }) })
+const described = (code: string, { status, title, doc }: ErrorDeclaration): object => ({
+  code,
+  status,
+  title,
+  ...(doc === undefined ? {} : { doc }),
+})
 
 const wantsJson = (request: RawRequest): boolean => {
   const accept = String(request.headers['accept'] ?? '')

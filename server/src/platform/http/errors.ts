@@ -14,7 +14,11 @@ export const httpErrors = defineErrors('http', {
   method_not_allowed: { status: 405, title: 'The method is not allowed here', doc: '`Allow` names the methods that are.' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   idempotency_running: { status: 409, title: 'The first request with this Idempotency-Key is still running' },
-  precondition_failed: { status: 412, title: 'The object has changed since it was read', doc: 'Read it again and repeat the change on its new `ETag`.' },
+  precondition_failed: {
+    status: 412,
+    title: 'The object has changed since it was read',
+    doc: 'Read it again and repeat the change on its new `ETag`.',
+  },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
   expectation_failed: { status: 417, title: 'The expectation cannot be met' },

@@ -160,7 +160,10 @@ export class Exchange implements RawRequest, RawReply {
     const problem = error instanceof Problem ? error : this.#unexpected(error)
     const { status } = problem.declaration
     if (status >= 500 && problem.cause !== undefined) {
-      this.log.error({ err: problem.cause, method: this.method, path: this.path, route: this.#observed.route, code: problem.code }, 'request failed')
+      this.log.error(
+        { err: problem.cause, method: this.method, path: this.path, route: this.#observed.route, code: problem.code },
+        'request failed',
+      )
     }
     const answer = this.answerOf(problem)
     this.send(answer.status, answer.headers, answer.body)
@@ -186,7 +189,10 @@ export class Exchange implements RawRequest, RawReply {
   #unexpected(error: unknown): Problem {
     const code = (error as { readonly code?: unknown } | null)?.code
     if (typeof code !== 'string' || code.length !== 5 || !code.startsWith('22')) return internalErrors.unexpected({ cause: error })
-    this.log.warn({ err: error, method: this.method, route: this.#observed.route }, 'the database refused a value that the schema let through')
+    this.log.warn(
+      { err: error, method: this.method, route: this.#observed.route },
+      'the database refused a value that the schema let through',
+    )
     return httpErrors.validation_failed({ detail: 'A value is outside of what can be stored.', cause: error })
   }
 

@@ -41,8 +41,26 @@ const handler = async (ctx: Ctx, { body }: { body: { item: string; then?: string
 }
 
 const routes = [
-  route({ method: 'POST', path: '/orders', summary: 'Place', allow: 'public', body: Order, replies: { 201: Placed }, idempotent: true, handler }),
-  route({ method: 'POST', path: '/orders/slow', summary: 'Place and wait', allow: 'public', body: Order, replies: { 201: Placed }, idempotent: 'claimed', handler }),
+  route({
+    method: 'POST',
+    path: '/orders',
+    summary: 'Place',
+    allow: 'public',
+    body: Order,
+    replies: { 201: Placed },
+    idempotent: true,
+    handler,
+  }),
+  route({
+    method: 'POST',
+    path: '/orders/slow',
+    summary: 'Place and wait',
+    allow: 'public',
+    body: Order,
+    replies: { 201: Placed },
+    idempotent: 'claimed',
+    handler,
+  }),
 ]
 
 let database: TestDatabase
@@ -71,17 +89,28 @@ afterAll(async () => {
 const ann = '0199a000-0000-7000-8000-00000000000a'
 const ben = '0199a000-0000-7000-8000-00000000000b'
 
-const order = async (key: string | null, body: object, { path = '/api/v1/orders', user = ann as string | null } = {}) => {
+const order = async (
+  key: string | null,
+  body: object,
+  { path = '/api/v1/orders', user = ann }: { path?: string; user?: string | null } = {},
+) => {
   const headers: { [name: string]: string } = { 'content-type': 'application/json' }
   if (key !== null) headers['idempotency-key'] = key
   if (user !== null) headers['authorization'] = `Bearer ${user}`
   const response = await fetch(mill.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
   const answer = (await response.json()) as { readonly number?: number; readonly code?: string }
-  return { status: response.status, body: answer, replayed: response.headers.get('idempotency-replayed') === 'true', location: response.headers.get('location') }
+  return {
+    status: response.status,
+    body: answer,
+    replayed: response.headers.get('idempotency-replayed') === 'true',
+    location: response.headers.get('location'),
+  }
 }
 
-const orders = async (): Promise<number> => ((await database.owner`select count(*)::int as count from orders`)[0] as { count: number }).count
-const events = async (): Promise<number> => ((await database.owner`select count(*)::int as count from events`)[0] as { count: number }).count
+const orders = async (): Promise<number> =>
+  ((await database.owner`select count(*)::int as count from orders`)[0] as { count: number }).count
+const events = async (): Promise<number> =>
+  ((await database.owner`select count(*)::int as count from events`)[0] as { count: number }).count
 
 for (const path of ['/api/v1/orders', '/api/v1/orders/slow']) {
   const at = { path }
@@ -106,7 +135,10 @@ for (const path of ['/api/v1/orders', '/api/v1/orders/slow']) {
   test(`while the first request runs the second is told to wait (${path})`, async () => {
     const first = order(key('running'), { item: 'flour', then: 'wait' }, at)
     await expect.poll(() => gate.waiting).toBe(1)
-    expect(await order(key('running'), { item: 'flour', then: 'wait' }, at)).toMatchObject({ status: 409, body: { code: 'http.idempotency_running' } })
+    expect(await order(key('running'), { item: 'flour', then: 'wait' }, at)).toMatchObject({
+      status: 409,
+      body: { code: 'http.idempotency_running' },
+    })
     gate.open()
     const { status, body } = await first
     expect(status).toBe(201)
@@ -124,8 +156,13 @@ for (const path of ['/api/v1/orders', '/api/v1/orders/slow']) {
   test(`a refusal is replayed as well, a failure of ours is not (${path})`, async () => {
     const refused = await order(key('refused'), { item: 'flour', then: 'refuse' }, at)
     expect([refused.status, refused.replayed]).toEqual([409, false])
-    expect(await order(key('refused'), { item: 'flour', then: 'refuse' }, at)).toMatchObject({ status: 409, body: refused.body, replayed: true })
-    for (const _ of [1, 2]) expect(await order(key('failed'), { item: 'flour', then: 'fail' }, at)).toMatchObject({ status: 500, replayed: false })
+    expect(await order(key('refused'), { item: 'flour', then: 'refuse' }, at)).toMatchObject({
+      status: 409,
+      body: refused.body,
+      replayed: true,
+    })
+    for (const _ of [1, 2])
+      expect(await order(key('failed'), { item: 'flour', then: 'fail' }, at)).toMatchObject({ status: 500, replayed: false })
   })
 
   test(`a key belongs to its owner and its route (${path})`, async () => {
@@ -202,7 +239,11 @@ test('expired replies are removed in the course of time', async () => {
 })
 
 test('a key is a string of visible characters, quoted or bare', () => {
-  expect(['"8e03978e-40d5"', '8e03978e-40d5', '"a \\"b\\" c"'].map(readIdempotencyKey)).toEqual(['8e03978e-40d5', '8e03978e-40d5', 'a "b" c'])
+  expect(['"8e03978e-40d5"', '8e03978e-40d5', '"a \\"b\\" c"'].map(readIdempotencyKey)).toEqual([
+    '8e03978e-40d5',
+    '8e03978e-40d5',
+    'a "b" c',
+  ])
   for (const bad of ['', '""', '"open', 'a b', '"é"', 'x'.repeat(256)]) expect(() => readIdempotencyKey(bad)).toThrow('not usable')
 })
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import type { App, Ctx } from '../context.ts'
 import { Problem } from '../errors.ts'
 import { secrets } from '../secrets.ts'
-import type { Answer, Endpoint } from './endpoint.ts'
+import type { Answer } from './answer.ts'
+import type { Endpoint } from './endpoint.ts'
 import { httpErrors } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeyOfRequest, StoredReply } from './idempotency-store.ts'
@@ -37,7 +38,13 @@ const keyOf = (endpoint: Endpoint, exchange: Exchange, header: string | string[]
  *
  * A failure of ours (5xx) is no final outcome and is not stored. A refusal (4xx) wrote nothing, so it is stored on its own.
  */
-export const withIdempotency = (endpoint: Endpoint, exchange: Exchange, ctx: Ctx, header: string | string[], work: Work): Promise<Answer> => {
+export const withIdempotency = (
+  endpoint: Endpoint,
+  exchange: Exchange,
+  ctx: Ctx,
+  header: string | string[],
+  work: Work,
+): Promise<Answer> => {
   const key = keyOf(endpoint, exchange, header)
   return endpoint.route.idempotent === 'claimed' ? runClaimed(ctx, exchange, key, work) : runInTransaction(ctx, exchange, key, work)
 }
@@ -78,8 +85,7 @@ const runClaimed = async (ctx: Ctx, exchange: Exchange, key: KeyOfRequest, work:
     return replay(ctx, key, stored)
   })
   if (before !== null) return before
-  const settle = (answer: Answer): Promise<void> =>
-    ctx.tx((tx) => store.settleClaim(tx.db, key.scope, claim, sealReply(ctx, key, answer)))
+  const settle = (answer: Answer): Promise<void> => ctx.tx((tx) => store.settleClaim(tx.db, key.scope, claim, sealReply(ctx, key, answer)))
   try {
     const answer = await work(ctx)
     await settle(answer)
@@ -115,6 +121,8 @@ export const createSweeper = (app: App): (() => void) => {
     requests += 1
     if (requests % 100 !== 1) return
     const ctx = app.asSystem('stored replies to idempotent requests expire')
-    ctx.tx((tx) => store.removeExpired(tx.db, ctx.now())).catch((error: unknown) => app.log.warn({ err: error }, 'expired replies were not removed'))
+    ctx
+      .tx((tx) => store.removeExpired(tx.db, ctx.now()))
+      .catch((error: unknown) => app.log.warn({ err: error }, 'expired replies were not removed'))
   }
 }

@@ -8,7 +8,10 @@ export const max_depth = 64
 /** Refuses a body that is not JSON by its content type. */
 export const requireJson = (content_type: string | undefined, content_encoding: string | undefined): void => {
   if (content_encoding !== undefined && content_encoding !== 'identity') {
-    throw httpErrors.unsupported_media_type({ detail: 'Send the body without Content-Encoding.', headers: { 'accept-encoding': 'identity' } })
+    throw httpErrors.unsupported_media_type({
+      detail: 'Send the body without Content-Encoding.',
+      headers: { 'accept-encoding': 'identity' },
+    })
   }
   if (content_type === 'application/json' || isJson(content_type)) return
   throw httpErrors.unsupported_media_type({ detail: 'Send the body as application/json.', headers: { accept: 'application/json' } })
@@ -51,7 +54,8 @@ const checkJson = (value: unknown): void => {
   const steps: Step[] = [{ value, path: '', depth: 1 }]
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
     if (step.depth > max_depth) throw httpErrors.malformed_json({ detail: `The body is nested deeper than ${max_depth} levels.` })
-    if (Array.isArray(step.value)) for (let index = 0; index < step.value.length; index += 1) checkMember(String(index), step.value[index], step, steps)
+    if (Array.isArray(step.value))
+      for (let index = 0; index < step.value.length; index += 1) checkMember(String(index), step.value[index], step, steps)
     else {
       for (const name of Object.keys(step.value)) {
         if (name === '__proto__' || (name === 'constructor' && hasPrototype(step.value))) {

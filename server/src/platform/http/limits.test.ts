@@ -10,7 +10,12 @@ import { rawRoute, route } from './route.ts'
 const createGate = () => {
   const waiting: (() => void)[] = []
   const gone: string[] = []
-  return { waiting, gone, wait: () => new Promise<void>((resolve) => waiting.push(resolve)), open: () => waiting.splice(0).forEach((go) => go()) }
+  return {
+    waiting,
+    gone,
+    wait: () => new Promise<void>((resolve) => waiting.push(resolve)),
+    open: () => waiting.splice(0).forEach((go) => go()),
+  }
 }
 const gate = createGate()
 
@@ -25,7 +30,14 @@ const routes = [
     replies: { 200: Type.Object({}) },
     handler: () => ({}),
   }),
-  route({ method: 'GET', path: '/slow', summary: '', allow: 'public', replies: { 200: Type.Object({ slow: Type.Boolean() }) }, handler: async () => gate.wait().then(() => ({ slow: true })) }),
+  route({
+    method: 'GET',
+    path: '/slow',
+    summary: '',
+    allow: 'public',
+    replies: { 200: Type.Object({ slow: Type.Boolean() }) },
+    handler: async () => gate.wait().then(() => ({ slow: true })),
+  }),
   route({
     ...{ method: 'GET', path: '/watched', summary: '', allow: 'public', replies: { 200: Type.Object({}) } },
     handler: (ctx) =>
@@ -37,7 +49,14 @@ const routes = [
         gate.waiting.push(() => undefined)
       }),
   }),
-  rawRoute({ methods: ['GET'], path: '/alive', summary: '', never_shed: true, replies: {}, handle: (_app, _request, out) => out.send(200, {}, 'yes') }),
+  rawRoute({
+    methods: ['GET'],
+    path: '/alive',
+    summary: '',
+    never_shed: true,
+    replies: {},
+    handle: (_app, _request, out) => out.send(200, {}, 'yes'),
+  }),
 ]
 
 let database: TestDatabase
@@ -65,10 +84,17 @@ test('a plan has so many requests an hour, and says with each how many are left'
   expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(3_500)
   expect([over.status, await over.json()]).toMatchObject([
     429,
-    { type: 'https://iana.org/assignments/http-problem-types#quota-exceeded', code: 'http.rate_limited', 'violated-policies': ['hour'], status_code: 429 },
+    {
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      code: 'http.rate_limited',
+      'violated-policies': ['hour'],
+      status_code: 429,
+    },
   ])
   expect((await get('/api/v1/plain', { authorization: 'Bearer ben/member/free' })).status).toBe(200)
-  expect((await get('/api/v1/plain', { authorization: 'Bearer ann/member/premium' })).headers.get('ratelimit-policy')).toBe('"hour";q=2000;w=3600')
+  expect((await get('/api/v1/plain', { authorization: 'Bearer ann/member/premium' })).headers.get('ratelimit-policy')).toBe(
+    '"hour";q=2000;w=3600',
+  )
 })
 
 test('a plan without a quota is not counted', async () => {
@@ -138,7 +164,9 @@ test('an event loop that stays late counts as overload, one that stalls once doe
 })
 
 test('work is called off when its client goes away', async () => {
-  const socket = connect(mill.port, '127.0.0.1', () => socket.write('GET /api/v1/watched HTTP/1.1\r\nhost: a\r\nx-request-id: leaver\r\n\r\n'))
+  const socket = connect(mill.port, '127.0.0.1', () =>
+    socket.write('GET /api/v1/watched HTTP/1.1\r\nhost: a\r\nx-request-id: leaver\r\n\r\n'),
+  )
   await expect.poll(() => gate.waiting.length).toBe(1)
   gate.waiting.length = 0
   socket.destroy()

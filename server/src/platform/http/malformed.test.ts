@@ -11,10 +11,33 @@ import { rawRoute, route } from './route.ts'
 const Note = Type.Object({ title: Type.String(), data: Type.Optional(Type.Unknown()) })
 
 const routes = [
-  route({ method: 'POST', path: '/notes', summary: 'New', allow: 'public', body: Note, replies: { 201: Type.Unknown() }, handler: (_ctx, { body }) => body }),
-  route({ method: 'GET', path: '/notes/{id}', summary: 'One', allow: 'public', params: Type.Object({ id: Type.String() }), replies: { 200: Type.Unknown() }, handler: (_ctx, { params }) => params }),
+  route({
+    method: 'POST',
+    path: '/notes',
+    summary: 'New',
+    allow: 'public',
+    body: Note,
+    replies: { 201: Type.Unknown() },
+    handler: (_ctx, { body }) => body,
+  }),
+  route({
+    method: 'GET',
+    path: '/notes/{id}',
+    summary: 'One',
+    allow: 'public',
+    params: Type.Object({ id: Type.String() }),
+    replies: { 200: Type.Unknown() },
+    handler: (_ctx, { params }) => params,
+  }),
   route({ method: 'POST', path: '/nothing', summary: 'No body', allow: 'public', replies: { 204: Type.Null() }, handler: () => null }),
-  rawRoute({ methods: ['POST', 'PUT'], path: '/raw', summary: 'Raw', replies: {}, body_limit_bytes: 10_000, handle: (_app, { body }, out) => out.send(200, {}, String(body.length)) }),
+  rawRoute({
+    methods: ['POST', 'PUT'],
+    path: '/raw',
+    summary: 'Raw',
+    replies: {},
+    body_limit_bytes: 10_000,
+    handle: (_app, { body }, out) => out.send(200, {}, String(body.length)),
+  }),
 ]
 
 let database: TestDatabase
@@ -54,7 +77,11 @@ const bytes = (input: string | Buffer, half_close = true): Promise<Answer> =>
   })
 
 const post = async (body: string | Buffer, headers: { [name: string]: string } = {}): Promise<Answer & { readonly text: string }> => {
-  const response = await fetch(`${mill.url}/api/v1/notes`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: body as string })
+  const response = await fetch(`${mill.url}/api/v1/notes`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: body as string,
+  })
   const text = await response.text()
   return { status: response.status, head: '', text, body: JSON.parse(text) as Answer['body'] }
 }
@@ -85,7 +112,15 @@ test('what the HTTP parser refuses is answered with a problem document as well',
 })
 
 test('a request without one proper Host is refused', async () => {
-  const hosts = ['', 'host:\r\n', 'host: a b\r\n', 'host: a/b\r\n', 'host: user@a\r\n', 'host: a\r\nHOST: b\r\n', `host: ${'a'.repeat(300)}\r\n`]
+  const hosts = [
+    '',
+    'host:\r\n',
+    'host: a b\r\n',
+    'host: a/b\r\n',
+    'host: user@a\r\n',
+    'host: a\r\nHOST: b\r\n',
+    `host: ${'a'.repeat(300)}\r\n`,
+  ]
   for (const host of hosts) {
     const answer = await bytes(`GET /api/v1/notes/1 HTTP/1.1\r\n${host}connection: close\r\n\r\n`)
     expect([host, answer.status, answer.body['code']]).toEqual([host, 400, 'http.malformed_request'])
@@ -114,7 +149,14 @@ test('a body that is not JSON is refused, without repeating it', async () => {
 })
 
 test('only JSON is taken for JSON', async () => {
-  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonp', 'application/json; charset=latin1', 'nonsense']) {
+  for (const type of [
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+    'application/json; charset=latin1',
+    'nonsense',
+  ]) {
     expect([type, (await post('{"title":"x"}', { 'content-type': type })).status]).toEqual([type, 415])
   }
   for (const type of ['application/json; charset=UTF-8', 'APPLICATION/JSON', 'application/vnd.mill+json']) {
@@ -124,13 +166,17 @@ test('only JSON is taken for JSON', async () => {
 })
 
 test('a route without a body takes an empty one at most', async () => {
-  const send = async (body: string) => (await fetch(`${mill.url}/api/v1/nothing`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).status
+  const send = async (body: string) =>
+    (await fetch(`${mill.url}/api/v1/nothing`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).status
   expect(await Promise.all(['', '{}', 'null', '{"a":1}', '[]', '{'].map(send))).toEqual([204, 204, 204, 422, 422, 400])
 })
 
 test('JSON 10,000 levels deep is refused at once', async () => {
   for (const depth of [65, 10_000, 400_000]) {
-    for (const [open, close] of [['[', ']'], ['{"a":', '}']] as const) {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
       const began = performance.now()
       const { status, body } = await post(`{"title":"x","data":${open.repeat(depth)}1${close.repeat(depth)}}`)
       expect([depth, status]).toEqual([depth, open.length * depth > 1_000_000 ? 413 : 400])
@@ -158,7 +204,11 @@ test('text that PostgreSQL cannot store is refused where it stands', async () =>
 })
 
 test('names that reach into prototypes are refused', async () => {
-  for (const body of ['{"title":"x","__proto__":{"admin":true}}', '{"title":"x","data":{"a":{"__proto__":1}}}', '{"title":"x","data":{"constructor":{"prototype":{"admin":true}}}}']) {
+  for (const body of [
+    '{"title":"x","__proto__":{"admin":true}}',
+    '{"title":"x","data":{"a":{"__proto__":1}}}',
+    '{"title":"x","data":{"constructor":{"prototype":{"admin":true}}}}',
+  ]) {
     expect((await post(body)).status).toBe(422)
   }
   expect((await post('{"title":"x","data":{"constructor":"Smith & Sons"}}')).status).toBe(201)
@@ -169,9 +219,18 @@ const megabytes = 100
 const big = Buffer.alloc(1_000_000, 0x20)
 
 /** Sends a big body the way a client does that only looks at the reply when there is one; answers its status and what was sent. */
-const sendBig = (path: string, headers: { [name: string]: string | number }): Promise<{ readonly status: number; readonly sent_mb: number; readonly text: string }> =>
+const sendBig = (
+  path: string,
+  headers: { [name: string]: string | number },
+): Promise<{ readonly status: number; readonly sent_mb: number; readonly text: string }> =>
   new Promise((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port: mill.port, path, method: 'POST', headers: { 'content-type': 'application/json', ...headers } })
+    const outgoing = request({
+      host: '127.0.0.1',
+      port: mill.port,
+      path,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+    })
     let sent_mb = 0
     let answered = false
     const pump = (): void => {
@@ -211,14 +270,22 @@ test('a body of 100 MB is refused early and not kept in memory', async () => {
 test('a client that asks whether to go on is told so when the body is welcome', async () => {
   const body = '{"title":"x"}'
   const answer = await new Promise<string>((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port: mill.port, path: '/api/v1/notes', method: 'POST', headers: { 'content-type': 'application/json', 'content-length': body.length, expect: '100-continue' } })
+    const outgoing = request({
+      host: '127.0.0.1',
+      port: mill.port,
+      path: '/api/v1/notes',
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': body.length, expect: '100-continue' },
+    })
     outgoing.on('continue', () => outgoing.end(body))
     outgoing.on('response', (response) => void textOf(response).then(resolve, reject))
     outgoing.on('error', reject)
     outgoing.flushHeaders()
   })
   expect(JSON.parse(answer)).toEqual({ title: 'x' })
-  expect((await bytes('POST /raw HTTP/1.1\r\nhost: a\r\nexpect: 200-maybe\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx')).status).toBe(417)
+  expect(
+    (await bytes('POST /raw HTTP/1.1\r\nhost: a\r\nexpect: 200-maybe\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx')).status,
+  ).toBe(417)
 })
 
 test('a connection serves on after a refused body, and one that breaks off harms nobody', async () => {
@@ -235,7 +302,9 @@ test('a connection serves on after a refused body, and one that breaks off harms
   })
   expect(both.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200'])
   await new Promise<void>((resolve) => {
-    const socket = connect(mill.port, '127.0.0.1', () => socket.write('POST /raw HTTP/1.1\r\nhost: a\r\ncontent-length: 500\r\n\r\nabc', () => socket.destroy()))
+    const socket = connect(mill.port, '127.0.0.1', () =>
+      socket.write('POST /raw HTTP/1.1\r\nhost: a\r\ncontent-length: 500\r\n\r\nabc', () => socket.destroy()),
+    )
     socket.on('close', () => resolve())
   })
   await alive()
@@ -243,7 +312,21 @@ test('a connection serves on after a refused body, and one that breaks off harms
 
 test('no bytes on the socket end the process or give a 5xx', async () => {
   const line = fc.oneof(
-    fc.constantFrom('GET / HTTP/1.1', 'POST /api/v1/notes HTTP/1.1', 'POST /raw HTTP/1.1', 'host: a', 'content-length: 3', 'content-type: application/json', 'transfer-encoding: chunked', 'expect: 100-continue', 'range: bytes=9-1', 'if-match: "', 'cookie: ;;=', 'traceparent: 00-0-0-0', ''),
+    fc.constantFrom(
+      'GET / HTTP/1.1',
+      'POST /api/v1/notes HTTP/1.1',
+      'POST /raw HTTP/1.1',
+      'host: a',
+      'content-length: 3',
+      'content-type: application/json',
+      'transfer-encoding: chunked',
+      'expect: 100-continue',
+      'range: bytes=9-1',
+      'if-match: "',
+      'cookie: ;;=',
+      'traceparent: 00-0-0-0',
+      '',
+    ),
     fc.string({ unit: 'binary', maxLength: 30 }),
   )
   await fc.assert(
@@ -263,7 +346,9 @@ const answerTo = (input: Buffer): Promise<number | null> =>
     let got = ''
     socket.on('data', (chunk) => (got += chunk.toString('latin1')))
     socket.on('error', () => undefined)
-    socket.on('close', () => resolve(got === '' ? null : Number(/HTTP\/1\.1 (\d+)(?! Continue)/.exec(got.replace('HTTP/1.1 100 Continue', ''))?.[1] ?? 0)))
+    socket.on('close', () =>
+      resolve(got === '' ? null : Number(/HTTP\/1\.1 (\d+)(?! Continue)/.exec(got.replace('HTTP/1.1 100 Continue', ''))?.[1] ?? 0)),
+    )
   })
 
 test('any JSON at all is answered below 500', async () => {

@@ -1,4 +1,4 @@
-import { Exchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { guard } from './guard.ts'
 import { httpErrors } from './errors.ts'
 import type { House } from './house.ts'
@@ -31,7 +31,10 @@ export interface KnownPath {
 /** The path that a request names, for a method that the router does not know; fixed words before parameters. */
 export const findPath = (paths: readonly KnownPath[], path: string): KnownPath | undefined => {
   const fits = ({ pattern }: KnownPath): boolean => {
-    const source = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+').replaceAll('*', '.*')
+    const source = pattern
+      .replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll(/:\w+/g, '[^/]+')
+      .replaceAll('*', '.*')
     return new RegExp(`^${source}$`).test(path)
   }
   const found = paths.filter(fits)

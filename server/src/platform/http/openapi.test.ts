@@ -12,12 +12,64 @@ const Wheel = Type.Object({ id: Type.String({ format: 'uuid' }), name: Type.Stri
 const WheelPath = Type.Object({ id: Type.String({ format: 'uuid', description: 'Of the wheel.' }) })
 
 const routes = [
-  route({ method: 'GET', path: '/wheels', summary: 'List', allow: 'wheels:read', query: Type.Object({ ...pageQuery, kind: Type.Optional(Type.String()) }), replies: { 200: pageOf(Wheel) }, handler: () => ({ items: [], next_cursor: null }) }),
-  route({ method: 'POST', path: '/wheels', summary: 'New', allow: 'wheels:read', body: Type.Object({ name: Type.String(), size: Type.Integer({ default: 4 }) }), replies: { 201: Wheel }, idempotent: true, errors: [errors.stuck], handler: () => ({ id: '', name: '' }) }),
-  route({ method: 'PUT', path: '/wheels/{id}', summary: 'Change', allow: 'wheels:read', params: WheelPath, body: Type.Object({ name: Type.Optional(Type.String()) }), replies: { 200: Wheel }, etag: true, needs_if_match: true, handler: () => ({ id: '', name: '' }) }),
-  route({ method: 'DELETE', path: '/wheels/{id}', summary: 'Remove', allow: 'signed_in', params: WheelPath, replies: { 204: Type.Null() }, handler: () => null }),
-  route({ method: 'GET', path: '/ping', summary: 'Ping', allow: 'public', root: true, replies: { 200: Type.Object({}) }, limits: [{ name: 'burst', quota: 5, window_s: 60, per: 'address' }], handler: () => ({}) }),
-  rawRoute({ methods: ['GET', 'POST'], path: '/hooks/{workspace}/*', summary: 'Hook', replies: { 200: { description: 'Done', content_type: 'application/json' } }, handle: (_app, _request, out) => out.send(200, {}, null) }),
+  route({
+    method: 'GET',
+    path: '/wheels',
+    summary: 'List',
+    allow: 'wheels:read',
+    query: Type.Object({ ...pageQuery, kind: Type.Optional(Type.String()) }),
+    replies: { 200: pageOf(Wheel) },
+    handler: () => ({ items: [], next_cursor: null }),
+  }),
+  route({
+    method: 'POST',
+    path: '/wheels',
+    summary: 'New',
+    allow: 'wheels:read',
+    body: Type.Object({ name: Type.String(), size: Type.Integer({ default: 4 }) }),
+    replies: { 201: Wheel },
+    idempotent: true,
+    errors: [errors.stuck],
+    handler: () => ({ id: '', name: '' }),
+  }),
+  route({
+    method: 'PUT',
+    path: '/wheels/{id}',
+    summary: 'Change',
+    allow: 'wheels:read',
+    params: WheelPath,
+    body: Type.Object({ name: Type.Optional(Type.String()) }),
+    replies: { 200: Wheel },
+    etag: true,
+    needs_if_match: true,
+    handler: () => ({ id: '', name: '' }),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/wheels/{id}',
+    summary: 'Remove',
+    allow: 'signed_in',
+    params: WheelPath,
+    replies: { 204: Type.Null() },
+    handler: () => null,
+  }),
+  route({
+    method: 'GET',
+    path: '/ping',
+    summary: 'Ping',
+    allow: 'public',
+    root: true,
+    replies: { 200: Type.Object({}) },
+    limits: [{ name: 'burst', quota: 5, window_s: 60, per: 'address' }],
+    handler: () => ({}),
+  }),
+  rawRoute({
+    methods: ['GET', 'POST'],
+    path: '/hooks/{workspace}/*',
+    summary: 'Hook',
+    replies: { 200: { description: 'Done', content_type: 'application/json' } },
+    handle: (_app, _request, out) => out.send(200, {}, null),
+  }),
 ]
 const permissions = { 'wheels:read': { doc: 'See wheels', least: 'viewer' } } as const
 
@@ -42,7 +94,17 @@ test('every route is described, at the path it answers on', async () => {
   expect([openapi, servers]).toEqual(['3.1.0', [{ url: mill.url }]])
   expect(info).toMatchObject({ title: 'Millrace', version: expect.stringMatching(/^\d+\.\d+\.\d+/) })
   const operations = Object.entries<object>(paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method} ${path}`))
-  expect(operations).toEqual(expect.arrayContaining(['get /api/v1/wheels', 'post /api/v1/wheels', 'put /api/v1/wheels/{id}', 'delete /api/v1/wheels/{id}', 'get /ping', 'get /hooks/{workspace}/{rest}', 'post /hooks/{workspace}/{rest}']))
+  expect(operations).toEqual(
+    expect.arrayContaining([
+      'get /api/v1/wheels',
+      'post /api/v1/wheels',
+      'put /api/v1/wheels/{id}',
+      'delete /api/v1/wheels/{id}',
+      'get /ping',
+      'get /hooks/{workspace}/{rest}',
+      'post /hooks/{workspace}/{rest}',
+    ]),
+  )
 })
 
 test('every operation has an id of its own, and every reference leads somewhere', async () => {
@@ -53,7 +115,11 @@ test('every operation has an id of its own, and every reference leads somewhere'
   expect(ids).toContain('putWheelsById')
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path)
   expect(references.length).toBeGreaterThan(5)
-  for (const path of references) expect(path.split('/').reduce((at, name) => at?.[name], document), path).toBeDefined()
+  for (const path of references)
+    expect(
+      path.split('/').reduce((at, name) => at?.[name], document),
+      path,
+    ).toBeDefined()
 })
 
 test('what a route declares is said: who may, parameters, body, replies, problems, limits', async () => {
@@ -61,7 +127,11 @@ test('what a route declares is said: who may, parameters, body, replies, problem
   const list = paths['/api/v1/wheels'].get
   expect(list).toMatchObject({ 'x-permission': { name: 'wheels:read', least_role: 'viewer' }, security: [{ bearer: [] }, { api_key: [] }] })
   expect(list.parameters.map(({ name }: { name?: string }) => name)).toEqual(['limit', 'cursor', 'order', 'total', 'kind', undefined])
-  expect(list.parameters[0]).toMatchObject({ in: 'query', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 } })
+  expect(list.parameters[0]).toMatchObject({
+    in: 'query',
+    required: false,
+    schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 },
+  })
   expect(list.responses[200].content['application/json'].schema.properties.items.items).toEqual({ $ref: '#/components/schemas/Wheel' })
   expect(components.schemas.Wheel.properties).toHaveProperty('name')
   const create = paths['/api/v1/wheels'].post
@@ -81,7 +151,12 @@ test('what a route declares is said: who may, parameters, body, replies, problem
 })
 
 test('the same routes give the same text', () => {
-  const input = { version: '1', public_url: 'https://mill.example', permissions, routes: routes.map((one) => ({ route: one, tag: 'wheels' })) }
+  const input = {
+    version: '1',
+    public_url: 'https://mill.example',
+    permissions,
+    routes: routes.map((one) => ({ route: one, tag: 'wheels' })),
+  }
   const once = JSON.stringify(openApiOf(input))
   expect(JSON.stringify(openApiOf({ ...input, routes: input.routes.toReversed() }))).toBe(once)
 })
@@ -95,7 +170,12 @@ test('the interactive page needs nothing from another origin, and its policy all
   expect(links).toEqual(['/docs/swagger-ui.css', 'data:,', '/docs/swagger-ui-bundle.js'])
   const css = await fetch(`${mill.url}${links[0]}`)
   const script = await fetch(`${mill.url}${links[2]}`)
-  expect([css.status, css.headers.get('content-type'), script.status, script.headers.get('content-type')]).toEqual([200, 'text/css; charset=utf-8', 200, 'text/javascript; charset=utf-8'])
+  expect([css.status, css.headers.get('content-type'), script.status, script.headers.get('content-type')]).toEqual([
+    200,
+    'text/css; charset=utf-8',
+    200,
+    'text/javascript; charset=utf-8',
+  ])
   expect(await css.text()).toContain('.swagger-ui')
   const etag = script.headers.get('etag') as string
   expect((await fetch(`${mill.url}${links[2]}`, { headers: { 'if-none-match': etag } })).status).toBe(304)
@@ -103,7 +183,11 @@ test('the interactive page needs nothing from another origin, and its policy all
 
 test('a setting turns the documentation off, and problem types lead to their pages all the same', async () => {
   const quiet = await testServer({ database, routes, permissions, env: { MILLRACE_DOCS: 'false' } })
-  const statuses = await Promise.all(['/docs', '/openapi.json', '/docs/swagger-ui.css', '/docs/errors', '/docs/errors/http.not_found'].map(async (path) => (await fetch(quiet.url + path)).status))
+  const statuses = await Promise.all(
+    ['/docs', '/openapi.json', '/docs/swagger-ui.css', '/docs/errors', '/docs/errors/http.not_found'].map(
+      async (path) => (await fetch(quiet.url + path)).status,
+    ),
+  )
   await quiet.close()
   expect(statuses).toEqual([404, 404, 404, 200, 200])
 })

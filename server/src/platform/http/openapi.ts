@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { JsonSchema } from './strict.ts'
-import { strict } from './strict.ts'
-import type { ErrorDeclaration } from '../errors.ts'
-import type { Permissions } from './permissions.ts'
-import { httpErrors, internalErrors } from './errors.ts'
 import { methodsOf, patternOf } from './methods.ts'
-import { plan_quotas } from './rate-limit.ts'
-import type { OrdinaryRoute, RawRoute, Route } from './route.ts'
-import { isRaw } from './route.ts'
+import { errorsOf, problemReplies, problemSchema, rateLimits, rawErrors, securitySchemes } from './openapi-problems.ts'
+import type { Permissions } from './permissions.ts'
+import { isRaw, type OrdinaryRoute, type RawRoute, type Route } from './route.ts'
+import { type JsonSchema, strict } from './strict.ts'
 
 export interface OpenApiInput {
   readonly version: string
@@ -23,7 +19,9 @@ export const openApiOf = (input: OpenApiInput): Document => {
   const schemas = new Map<string, JsonSchema>([['Problem', problemSchema]])
   const paths = new Map<string, Map<string, Document>>()
   for (const { route, tag } of input.routes) {
-    const path = patternOf(route).replaceAll(/:(\w+)/g, '{$1}').replace(/\*$/, '{rest}')
+    const path = patternOf(route)
+      .replaceAll(/:(\w+)/g, '{$1}')
+      .replace(/\*$/, '{rest}')
     const item = paths.get(path) ?? new Map<string, Document>()
     paths.set(path, item)
     const methods = isRaw(route) ? route.methods : [route.method]
@@ -38,7 +36,8 @@ export const openApiOf = (input: OpenApiInput): Document => {
     info: {
       title: 'Millrace',
       version: input.version,
-      description: 'The HTTP API of this installation. Errors are problem documents (RFC 9457) with a stable `code`; lists page by `cursor`.',
+      description:
+        'The HTTP API of this installation. Errors are problem documents (RFC 9457) with a stable `code`; lists page by `cursor`.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: input.public_url }],
@@ -66,14 +65,30 @@ const operationOf = (
     ...(route.description === undefined ? {} : { description: route.description }),
   }
   if (isRaw(route)) {
-    return { ...common, security: [], parameters: pathParameters(path, undefined), responses: { ...rawReplies(route, schemas), ...problemReplies(rawErrors(route)) } }
+    return {
+      ...common,
+      security: [],
+      parameters: pathParameters(path, undefined),
+      responses: { ...rawReplies(route, schemas), ...problemReplies(rawErrors(route)) },
+    }
   }
-  const parameters = [...pathParameters(path, route.params as JsonSchema | undefined), ...queryParameters(route.query as JsonSchema | undefined), ...headersOf(route)]
+  const parameters = [
+    ...pathParameters(path, route.params as JsonSchema | undefined),
+    ...queryParameters(route.query as JsonSchema | undefined),
+    ...headersOf(route),
+  ]
   return {
     ...common,
     security: route.allow === 'public' ? [] : [{ bearer: [] }, { api_key: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: { required: isRequired(withoutDefaulted(plain(route.body))), content: { 'application/json': { schema: named(strict(withoutDefaulted(plain(route.body))), schemas) } } } }),
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: isRequired(withoutDefaulted(plain(route.body))),
+            content: { 'application/json': { schema: named(strict(withoutDefaulted(plain(route.body))), schemas) } },
+          },
+        }),
     responses: { ...repliesOf(route, schemas), ...problemReplies(errorsOf(route)) },
     ...(route.allow.includes(':') ? { 'x-permission': { name: route.allow, least_role: input.permissions[route.allow]?.least } } : {}),
     'x-rate-limits': rateLimits(route),
@@ -82,13 +97,20 @@ const operationOf = (
 
 /** `POST /api/v1/workflows/{id}/publish` is `postWorkflowsByIdPublish`. */
 const operationId = (method: string, path: string): string => {
-  const words = path.replace(/^\/api\/v1/, '').split('/').filter((segment) => segment !== '')
+  const words = path
+    .replace(/^\/api\/v1/, '')
+    .split('/')
+    .filter((segment) => segment !== '')
   const named = words.map((segment) => (segment.startsWith('{') ? `By${capital(segment.slice(1, -1))}` : capital(segment)))
   return `${method.toLowerCase()}${named.join('')}`
 }
 
 const capital = (text: string): string =>
-  text.split(/[^A-Za-z0-9]+/).filter((word) => word !== '').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+  text
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
 
 /** TypeBox keeps notes of its own on a schema that are no part of it. */
 const plain = (schema: unknown): JsonSchema => JSON.parse(JSON.stringify(schema)) as JsonSchema
@@ -108,7 +130,8 @@ const named = (schema: JsonSchema, schemas: Map<string, JsonSchema>): JsonSchema
 const namedWithin = (keyword: string, value: unknown, schemas: Map<string, JsonSchema>): unknown => {
   // These hold values, not schemas.
   if (keyword === 'default' || keyword === 'const' || keyword === 'enum' || keyword === 'examples') return value
-  if (Array.isArray(value)) return value.map((item: unknown) => (typeof item === 'object' && item !== null ? named(item as JsonSchema, schemas) : item))
+  if (Array.isArray(value))
+    return value.map((item: unknown) => (typeof item === 'object' && item !== null ? named(item as JsonSchema, schemas) : item))
   if (typeof value !== 'object' || value === null) return value
   if (keyword !== 'properties' && keyword !== 'patternProperties' && keyword !== '$defs') return named(value as JsonSchema, schemas)
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, named(part as JsonSchema, schemas)]))
@@ -118,12 +141,16 @@ const digest = (schema: JsonSchema): string => createHash('sha256').update(JSON.
 
 /** What has a default may be left out. */
 const withoutDefaulted = (schema: JsonSchema): JsonSchema => {
-  const { required, properties } = schema as { readonly required?: readonly string[]; readonly properties?: { readonly [name: string]: JsonSchema } }
+  const { required, properties } = schema as {
+    readonly required?: readonly string[]
+    readonly properties?: { readonly [name: string]: JsonSchema }
+  }
   if (required === undefined || properties === undefined) return schema
   return { ...schema, required: required.filter((name) => !('default' in (properties[name] ?? {}))) }
 }
 
-const isRequired = (schema: JsonSchema): boolean => schema['type'] !== 'object' || ((schema['required'] as readonly string[] | undefined) ?? []).length > 0
+const isRequired = (schema: JsonSchema): boolean =>
+  schema['type'] !== 'object' || ((schema['required'] as readonly string[] | undefined) ?? []).length > 0
 
 const pathParameters = (path: string, params: JsonSchema | undefined): readonly Document[] => {
   const known = params === undefined ? {} : (plain(params)['properties'] as { readonly [name: string]: JsonSchema })
@@ -132,8 +159,13 @@ const pathParameters = (path: string, params: JsonSchema | undefined): readonly 
 
 const queryParameters = (query: JsonSchema | undefined): readonly Document[] => {
   if (query === undefined) return []
-  const { properties, required } = plain(query) as { readonly properties: { readonly [name: string]: JsonSchema }; readonly required?: readonly string[] }
-  return Object.entries(properties).map(([name, schema]) => parameter('query', name, schema, (required ?? []).includes(name) && !('default' in schema)))
+  const { properties, required } = plain(query) as {
+    readonly properties: { readonly [name: string]: JsonSchema }
+    readonly required?: readonly string[]
+  }
+  return Object.entries(properties).map(([name, schema]) =>
+    parameter('query', name, schema, (required ?? []).includes(name) && !('default' in schema)),
+  )
 }
 
 const parameter = (place: string, name: string, schema: JsonSchema, required: boolean): Document => {
@@ -141,14 +173,30 @@ const parameter = (place: string, name: string, schema: JsonSchema, required: bo
   return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: rest }
 }
 
-const header = (name: string, description: string, required = false): Document => ({ name, in: 'header', required, description, schema: { type: 'string' } })
+const header = (name: string, description: string, required = false): Document => ({
+  name,
+  in: 'header',
+  required,
+  description,
+  schema: { type: 'string' },
+})
 
 const headerParameters = {
-  IdempotencyKey: header('Idempotency-Key', 'A key of your own making: a repetition within 24 hours gets the stored reply and does nothing again.'),
+  IdempotencyKey: header(
+    'Idempotency-Key',
+    'A key of your own making: a repetition within 24 hours gets the stored reply and does nothing again.',
+  ),
   IfMatch: header('If-Match', 'The `ETag` of the object as you last read it: 412 when it has changed since.'),
-  IfMatchNeeded: header('If-Match', 'The `ETag` of the object as you last read it: 412 when it has changed since, 428 when it is missing.', true),
+  IfMatchNeeded: header(
+    'If-Match',
+    'The `ETag` of the object as you last read it: 412 when it has changed since, 428 when it is missing.',
+    true,
+  ),
   IfNoneMatch: header('If-None-Match', 'An `ETag`: 304 when the object still has it.'),
-  WorkspaceId: { ...header('X-Workspace-Id', "Another workspace of the caller than the token's own."), schema: { type: 'string', format: 'uuid' } },
+  WorkspaceId: {
+    ...header('X-Workspace-Id', "Another workspace of the caller than the token's own."),
+    schema: { type: 'string', format: 'uuid' },
+  },
 }
 
 const headersOf = (route: OrdinaryRoute): readonly Document[] => {
@@ -166,12 +214,20 @@ const repliesOf = (route: OrdinaryRoute, schemas: Map<string, JsonSchema>): Docu
     Object.entries(route.replies).map(([status, schema]) => {
       const description = statusWords[status] ?? 'Done.'
       if (status === '204') return [status, { description }]
-      const headers = route.etag === true && status.startsWith('2') ? { headers: { ETag: { description: 'The revision of the object.', schema: { type: 'string' } } } } : {}
+      const headers =
+        route.etag === true && status.startsWith('2')
+          ? { headers: { ETag: { description: 'The revision of the object.', schema: { type: 'string' } } } }
+          : {}
       return [status, { description, ...headers, content: { 'application/json': { schema: named(plain(schema), schemas) } } }]
     }),
   )
 
-const statusWords: { readonly [status: string]: string | undefined } = { 200: 'Done.', 201: 'Created.', 202: 'Accepted; it goes on.', 204: 'Done; there is nothing to say.' }
+const statusWords: { readonly [status: string]: string | undefined } = {
+  200: 'Done.',
+  201: 'Created.',
+  202: 'Accepted; it goes on.',
+  204: 'Done; there is nothing to say.',
+}
 
 const rawReplies = (route: RawRoute, schemas: Map<string, JsonSchema>): Document =>
   Object.fromEntries(
@@ -179,83 +235,9 @@ const rawReplies = (route: RawRoute, schemas: Map<string, JsonSchema>): Document
       status,
       {
         description,
-        ...(content_type === undefined ? {} : { content: { [content_type]: schema === undefined ? {} : { schema: named(plain(schema), schemas) } } }),
+        ...(content_type === undefined
+          ? {}
+          : { content: { [content_type]: schema === undefined ? {} : { schema: named(plain(schema), schemas) } } }),
       },
     ]),
   )
-
-type Coded = { readonly code: string; readonly declaration: ErrorDeclaration }
-
-const rawErrors = (route: RawRoute): readonly Coded[] => [
-  ...(route.errors ?? []),
-  httpErrors.malformed_request,
-  ...(route.methods.some((method) => method !== 'GET' && method !== 'HEAD') ? [httpErrors.body_too_large] : []),
-  ...(route.never_shed === true ? [] : [httpErrors.overloaded]),
-  internalErrors.unexpected,
-]
-
-const errorsOf = (route: OrdinaryRoute): readonly Coded[] => {
-  const writes = route.method !== 'GET' && route.method !== 'DELETE'
-  return [
-    ...(route.errors ?? []),
-    httpErrors.malformed_request,
-    ...(route.allow === 'public' ? [] : [httpErrors.unauthenticated]),
-    ...(route.allow.includes(':') ? [httpErrors.forbidden] : []),
-    ...(writes ? [httpErrors.malformed_json, httpErrors.body_too_large, httpErrors.unsupported_media_type] : []),
-    ...(route.idempotent === undefined ? [] : [httpErrors.idempotency_key_invalid, httpErrors.idempotency_running, httpErrors.idempotency_mismatch]),
-    ...(route.etag === true && writes ? [httpErrors.precondition_failed] : []),
-    ...(route.needs_if_match === true ? [httpErrors.precondition_required] : []),
-    httpErrors.validation_failed,
-    ...(route.allow !== 'public' || (route.limits ?? []).length > 0 ? [httpErrors.rate_limited] : []),
-    ...(route.never_shed === true ? [] : [httpErrors.overloaded]),
-    internalErrors.unexpected,
-  ]
-}
-
-const problemReplies = (errors: readonly Coded[]): Document => {
-  const statuses = [...new Set(errors.map(({ declaration }) => declaration.status))].toSorted((a, b) => a - b)
-  return Object.fromEntries(
-    statuses.map((status) => {
-      const same = new Map(errors.filter(({ declaration }) => declaration.status === status).map((one) => [one.code, one.declaration.title]))
-      const description = [...same].map(([code, title]) => `\`${code}\`: ${title}.`).join('\n\n')
-      return [String(status), { description, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }]
-    }),
-  )
-}
-
-const rateLimits = (route: OrdinaryRoute): readonly Document[] => [
-  ...(route.limits ?? []).map(({ name, quota, window_s, per }) => ({ name, quota, window_s, per })),
-  ...(route.allow === 'public' ? [] : [{ name: 'hour', quota_by_plan: plan_quotas, window_s: 3_600, per: 'user' }]),
-]
-
-const securitySchemes = {
-  bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, or an API key.' },
-  api_key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
-}
-
-const problemSchema: JsonSchema = {
-  type: 'object',
-  title: 'Problem',
-  description: 'RFC 9457. The members from `success` on repeat the rest for older clients.',
-  required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id', 'success', 'error', 'error_type', 'status_code', 'path', 'method'],
-  properties: {
-    type: { type: 'string', format: 'uri' },
-    title: { type: 'string', description: 'The same for every problem of this code.' },
-    status: { type: 'integer' },
-    detail: { type: 'string', description: 'What happened this time.' },
-    instance: { type: 'string', description: 'The path of the request.' },
-    code: { type: 'string', description: 'Stable, as `http.validation_failed`.' },
-    request_id: { type: 'string' },
-    trace_id: { type: 'string' },
-    errors: {
-      type: 'array',
-      items: { type: 'object', required: ['path', 'message'], properties: { path: { type: 'string', description: 'Dotted: `definition.nodes.2.id`.' }, message: { type: 'string' } } },
-    },
-    success: { const: false },
-    error: { type: 'string' },
-    error_type: { type: 'string' },
-    status_code: { type: 'integer' },
-    path: { type: 'string' },
-    method: { type: 'string' },
-  },
-}

@@ -49,7 +49,7 @@ export const keyset = <Key extends TSchema>(key: Key): Keyset<Key> => {
       if (cursor === undefined) return null
       const value = decode(cursor)
       if (!form.Check(value)) throw invalid([{ path: 'cursor', message: 'is not a cursor of this list' }])
-      return value as Static<Key>
+      return value
     },
     page: (rows, limit, keyOf, total) => {
       const items = rows.slice(0, limit)

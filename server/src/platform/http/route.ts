@@ -59,7 +59,7 @@ export interface RouteDeclaration<
   readonly query?: Q
   readonly body?: B
   readonly body_limit_bytes?: number
-  /** Success replies by status. The first one is used unless the handler answers with `reply()`. Problems need no mention. */
+  /** Success replies by status. The lowest one is used unless the handler answers with `reply()`. Problems need no mention. */
   readonly replies: R
   /** Codes of the errors this route throws beyond the general ones, for OpenAPI. */
   readonly errors?: readonly { readonly code: string; readonly declaration: { readonly status: number; readonly title: string } }[]
@@ -79,10 +79,7 @@ export interface RouteDeclaration<
    */
   readonly idempotent?: true | 'claimed'
   readonly limits?: readonly RatePolicy[]
-  readonly handler: (
-    ctx: Ctx,
-    input: RouteInput<P, Q, B>,
-  ) => Success<R> | Reply<Success<R>> | Promise<Success<R> | Reply<Success<R>>>
+  readonly handler: (ctx: Ctx, input: RouteInput<P, Q, B>) => Success<R> | Reply<Success<R>> | Promise<Success<R> | Reply<Success<R>>>
 }
 
 // A list of routes with different schemas needs one type; the handler's own input was checked where the route was written.
@@ -152,7 +149,9 @@ export interface RawRoute {
   /** Logged at `debug` unless it fails: what comes in masses and leaves a record of its own. */
   readonly quiet?: true
   /** What can come back, for OpenAPI. */
-  readonly replies: { readonly [status: number]: { readonly description: string; readonly content_type?: string; readonly schema?: TSchema } }
+  readonly replies: {
+    readonly [status: number]: { readonly description: string; readonly content_type?: string; readonly schema?: TSchema }
+  }
   readonly errors?: OrdinaryRoute['errors']
   /** Answers through `reply`, at once or later. A promise that rejects is answered as `reply.fail` would. */
   readonly handle: (app: App, request: RawRequest, reply: RawReply) => void | Promise<void>
@@ -183,5 +182,4 @@ export interface Cookie {
 
 export const reply = <Body>(answer: Omit<Reply<Body>, typeof isReply>): Reply<Body> => ({ ...answer, [isReply]: true })
 
-export const isReplyValue = (value: unknown): value is Reply<unknown> =>
-  typeof value === 'object' && value !== null && isReply in value
+export const isReplyValue = (value: unknown): value is Reply<unknown> => typeof value === 'object' && value !== null && isReply in value

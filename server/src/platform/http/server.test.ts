@@ -27,7 +27,16 @@ const NewWheel = Type.Object({
 })
 
 const routes = [
-  route({ method: 'GET', path: '/wheels/{id}', summary: 'One', allow: 'signed_in', params: WheelPath, replies: { 200: Wheel }, etag: true, handler: () => wheel }),
+  route({
+    method: 'GET',
+    path: '/wheels/{id}',
+    summary: 'One',
+    allow: 'signed_in',
+    params: WheelPath,
+    replies: { 200: Wheel },
+    etag: true,
+    handler: () => wheel,
+  }),
   route({
     ...{ method: 'PUT', path: '/wheels/{id}', summary: 'Change', allow: 'signed_in' },
     params: WheelPath,
@@ -36,9 +45,31 @@ const routes = [
     needs_if_match: true,
     handler: (_ctx, { request }) => ({ if_match: request.if_match }),
   }),
-  route({ method: 'GET', path: '/wheels/newest', summary: 'Fixed', allow: 'public', replies: { 200: Type.Object({ fixed: Type.Boolean() }) }, handler: () => ({ fixed: true }) }),
-  route({ method: 'POST', path: '/wheels', summary: 'New', allow: 'wheels:write', body: NewWheel, replies: { 201: Type.Unknown() }, handler: (_ctx, { body }) => body }),
-  route({ method: 'POST', path: '/wheels/stop', summary: 'Admins', allow: 'wheels:stop', replies: { 204: Type.Null() }, handler: () => null }),
+  route({
+    method: 'GET',
+    path: '/wheels/newest',
+    summary: 'Fixed',
+    allow: 'public',
+    replies: { 200: Type.Object({ fixed: Type.Boolean() }) },
+    handler: () => ({ fixed: true }),
+  }),
+  route({
+    method: 'POST',
+    path: '/wheels',
+    summary: 'New',
+    allow: 'wheels:write',
+    body: NewWheel,
+    replies: { 201: Type.Unknown() },
+    handler: (_ctx, { body }) => body,
+  }),
+  route({
+    method: 'POST',
+    path: '/wheels/stop',
+    summary: 'Admins',
+    allow: 'wheels:stop',
+    replies: { 204: Type.Null() },
+    handler: () => null,
+  }),
   route({
     ...{ method: 'GET', path: '/echo', summary: 'Query', allow: 'public' },
     query: Type.Object({
@@ -53,27 +84,74 @@ const routes = [
   route({
     ...{ method: 'GET', path: '/who', summary: 'Actor', allow: 'public' },
     replies: { 200: Type.Unknown() },
-    handler: (ctx, { request }) => ({ type: ctx.actor.type, request_id: ctx.request_id, workspace_id: ctx.workspace_id, cookie: request.cookies['mill'] ?? null }),
+    handler: (ctx, { request }) => ({
+      type: ctx.actor.type,
+      request_id: ctx.request_id,
+      workspace_id: ctx.workspace_id,
+      cookie: request.cookies['mill'] ?? null,
+    }),
   }),
   route({
     ...{ method: 'POST', path: '/cookie', summary: 'Cookie', allow: 'public' },
     replies: { 200: Type.Object({}) },
     handler: () => reply({ status: 200, body: {}, cookies: [{ name: 'mill', value: 'a b', path: '/api', max_age_s: 60 }] }),
   }),
-  route({ method: 'GET', path: '/broken', summary: 'Broken', allow: 'public', replies: { 200: Type.Unknown() }, handler: () => { throw new Error('inner words') } }),
-  route({ method: 'GET', path: '/broken-later', summary: 'Broken', allow: 'public', replies: { 200: Type.Unknown() }, handler: () => Promise.reject(new Error('inner words')) }),
-  route({ method: 'GET', path: '/drift', summary: 'Drift', allow: 'public', replies: { 200: Type.Object({ id: Type.String() }) }, handler: () => ({ id: 7 }) as never }),
+  route({
+    method: 'GET',
+    path: '/broken',
+    summary: 'Broken',
+    allow: 'public',
+    replies: { 200: Type.Unknown() },
+    handler: () => {
+      throw new Error('inner words')
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/broken-later',
+    summary: 'Broken',
+    allow: 'public',
+    replies: { 200: Type.Unknown() },
+    handler: () => Promise.reject(new Error('inner words')),
+  }),
+  route({
+    method: 'GET',
+    path: '/drift',
+    summary: 'Drift',
+    allow: 'public',
+    replies: { 200: Type.Object({ id: Type.String() }) },
+    handler: () => ({ id: 7 }) as never,
+  }),
   route({
     ...{ method: 'GET', path: '/stuck', summary: 'Declared', allow: 'public' },
     replies: { 200: Type.Unknown() },
-    handler: () => { throw errors.stuck({ detail: 'A branch is in it.', extra: { branch: 'oak' } }) },
+    handler: () => {
+      throw errors.stuck({ detail: 'A branch is in it.', extra: { branch: 'oak' } })
+    },
   }),
   rawRoute({
     ...{ methods: ['GET', 'POST', 'OPTIONS'], path: '/raw/*', summary: 'Raw', replies: {} },
-    handle: (_app, request, out) => out.send(200, { 'content-type': 'text/plain' }, `${request.method} ${request.params['*']} ${request.query} ${request.body.toString()}`),
+    handle: (_app, request, out) =>
+      out.send(
+        200,
+        { 'content-type': 'text/plain' },
+        `${request.method} ${request.params['*']} ${request.query} ${request.body.toString()}`,
+      ),
   }),
-  rawRoute({ methods: ['GET'], path: '/bad-header', summary: 'Raw', replies: {}, handle: (_app, _request, out) => out.send(200, { 'x-bad': 'a\nb' }, 'x') }),
-  rawRoute({ methods: ['GET'], path: '/raw-fails', summary: 'Raw', replies: {}, handle: async () => Promise.reject(new Error('inner words')) }),
+  rawRoute({
+    methods: ['GET'],
+    path: '/bad-header',
+    summary: 'Raw',
+    replies: {},
+    handle: (_app, _request, out) => out.send(200, { 'x-bad': 'a\nb' }, 'x'),
+  }),
+  rawRoute({
+    methods: ['GET'],
+    path: '/raw-fails',
+    summary: 'Raw',
+    replies: {},
+    handle: async () => Promise.reject(new Error('inner words')),
+  }),
 ]
 
 const permissions = {
@@ -103,9 +181,18 @@ interface Answer {
 
 const call = async (method: string, path: string, headers: { [name: string]: string } = {}, body?: unknown): Promise<Answer> => {
   const json = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
-  const response = await fetch(mill.url + path, { method, headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, ...json })
+  const response = await fetch(mill.url + path, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...json,
+  })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, text, body: text.startsWith('{') ? (JSON.parse(text) as { [member: string]: unknown }) : {} }
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: text.startsWith('{') ? (JSON.parse(text) as { [member: string]: unknown }) : {},
+  }
 }
 
 const ann = { authorization: 'Bearer ann' }
@@ -123,7 +210,10 @@ test('a path of fixed words is found before one with a parameter', async () => {
 })
 
 test('an error is a problem document with all its members', async () => {
-  const { status, headers, body } = await call('GET', '/api/v1/stuck', { 'x-request-id': 'from-outside.1', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' })
+  const { status, headers, body } = await call('GET', '/api/v1/stuck', {
+    'x-request-id': 'from-outside.1',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  })
   expect(status).toBe(409)
   expect(headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
   expect(headers.get('x-request-id')).toBe('from-outside.1')
@@ -177,7 +267,10 @@ test('a permission is refused before the body is looked at', async () => {
 
 test('an outdated token does not shut its holder out of what is public', async () => {
   expect((await call('GET', '/api/v1/who', { authorization: 'Bearer expired' })).body).toMatchObject({ type: 'anonymous' })
-  expect((await call('GET', '/api/v1/who', { authorization: 'Bearer ann', 'x-workspace-id': 'w' })).body).toMatchObject({ type: 'user', workspace_id: 'w' })
+  expect((await call('GET', '/api/v1/who', { authorization: 'Bearer ann', 'x-workspace-id': 'w' })).body).toMatchObject({
+    type: 'user',
+    workspace_id: 'w',
+  })
   expect((await call('GET', '/api/v1/wheels/w1', { authorization: 'Bearer expired' })).status).toBe(401)
 })
 
@@ -198,7 +291,20 @@ test('defaults are filled in and nothing is converted in a body', async () => {
 test('a query is converted by its schema: false is false, one value makes a list, the rest is refused', async () => {
   expect((await call('GET', '/api/v1/echo?flag=false&limit=7&tag=a')).body).toEqual({ flag: false, limit: 7, tag: ['a'] })
   expect((await call('GET', '/api/v1/echo?tag=a&tag=b&search=a%20b+c')).body).toEqual({ limit: 50, tag: ['a', 'b'], search: 'a b c' })
-  for (const query of ['limit=0', 'limit=201', 'limit=7x', 'limit=1e1', 'limit=1&limit=2', 'flag=1', 'flag', 'nothing=1', 'search=a&search=b', '__proto__=1', 'search=%00', 'limit=']) {
+  for (const query of [
+    'limit=0',
+    'limit=201',
+    'limit=7x',
+    'limit=1e1',
+    'limit=1&limit=2',
+    'flag=1',
+    'flag',
+    'nothing=1',
+    'search=a&search=b',
+    '__proto__=1',
+    'search=%00',
+    'limit=',
+  ]) {
     expect([query, (await call('GET', `/api/v1/echo?${query}`)).status]).toEqual([query, 422])
   }
   expect((await call('GET', '/api/v1/echo?search=%zz')).status).toBe(400)
@@ -221,13 +327,19 @@ test('a change that needs the last ETag asks for it, and hands the revision on',
   expect((await put({ 'if-match': '"12"' })).body).toEqual({ if_match: 12 })
   expect((await put({ 'if-match': '"1", "12"' })).body).toEqual({ if_match: 12 })
   expect((await put({ 'if-match': '*' })).body).toEqual({ if_match: null })
-  for (const stale of ['W/"12"', '"abc"', 'nonsense']) expect((await put({ 'if-match': stale })).body['code']).toBe('http.precondition_failed')
+  for (const stale of ['W/"12"', '"abc"', 'nonsense'])
+    expect((await put({ 'if-match': stale })).body['code']).toBe('http.precondition_failed')
 })
 
 test('HEAD answers what GET would, without a body', async () => {
   const get = await call('GET', '/api/v1/wheels/w1', ann)
   const head = await call('HEAD', '/api/v1/wheels/w1', ann)
-  expect([head.status, head.text, head.headers.get('content-length'), head.headers.get('etag')]).toEqual([200, '', String(get.text.length), '"3"'])
+  expect([head.status, head.text, head.headers.get('content-length'), head.headers.get('etag')]).toEqual([
+    200,
+    '',
+    String(get.text.length),
+    '"3"',
+  ])
   expect((await call('HEAD', '/api/v1/nothing')).status).toBe(404)
   expect((await call('HEAD', '/api/v1/wheels')).status).toBe(405)
 })
@@ -239,15 +351,22 @@ test('OPTIONS and 405 name the methods of a path, and of that path alone', async
   expect([other.status, other.headers.get('allow'), other.body['code']]).toEqual([405, 'OPTIONS, POST', 'http.method_not_allowed'])
   const exotic = await call('PROPFIND', '/api/v1/wheels/abc')
   expect([exotic.status, exotic.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS, PUT'])
-  for (const method of ['OPTIONS', 'PROPFIND', 'DELETE']) expect([method, (await call(method, '/api/v1/nothing')).status]).toEqual([method, 404])
+  for (const method of ['OPTIONS', 'PROPFIND', 'DELETE'])
+    expect([method, (await call(method, '/api/v1/nothing')).status]).toEqual([method, 404])
 })
 
 test('a page of an allowed origin may call, and no other', async () => {
   const preflight = (origin: string) => call('OPTIONS', '/api/v1/wheels', { origin, 'access-control-request-method': 'POST' })
   const allowed = await preflight('https://app.example.com')
-  expect([allowed.status, allowed.headers.get('access-control-allow-origin'), allowed.headers.get('access-control-allow-methods')]).toEqual([204, 'https://app.example.com', 'OPTIONS, POST'])
+  expect([allowed.status, allowed.headers.get('access-control-allow-origin'), allowed.headers.get('access-control-allow-methods')]).toEqual(
+    [204, 'https://app.example.com', 'OPTIONS, POST'],
+  )
   const foreign = await preflight('https://evil.example')
-  expect([foreign.headers.get('access-control-allow-origin'), foreign.headers.get('access-control-allow-methods'), foreign.headers.get('vary')]).toEqual([null, null, 'origin'])
+  expect([
+    foreign.headers.get('access-control-allow-origin'),
+    foreign.headers.get('access-control-allow-methods'),
+    foreign.headers.get('vary'),
+  ]).toEqual([null, null, 'origin'])
   const failed = await call('GET', '/api/v1/stuck', { origin: 'https://app.example.com' })
   expect(failed.headers.get('access-control-allow-origin')).toBe('https://app.example.com')
 })
@@ -256,12 +375,18 @@ test('every reply carries a request id and the security headers', async () => {
   for (const path of ['/api/v1/who', '/api/v1/nothing', '/raw/a', '/openapi.json']) {
     const { headers } = await call('GET', path, { 'x-request-id': 'not safe!' })
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
-    expect([headers.get('x-content-type-options'), headers.get('referrer-policy'), headers.get('content-security-policy')]).toEqual(['nosniff', 'no-referrer', expect.stringContaining("frame-ancestors 'none'")])
+    expect([headers.get('x-content-type-options'), headers.get('referrer-policy'), headers.get('content-security-policy')]).toEqual([
+      'nosniff',
+      'no-referrer',
+      expect.stringContaining("frame-ancestors 'none'"),
+    ])
   }
 })
 
 test('a cookie is set for this site alone, and read back', async () => {
-  expect((await call('POST', '/api/v1/cookie')).headers.get('set-cookie')).toBe('mill=a%20b; Path=/api; Max-Age=60; HttpOnly; SameSite=Strict')
+  expect((await call('POST', '/api/v1/cookie')).headers.get('set-cookie')).toBe(
+    'mill=a%20b; Path=/api; Max-Age=60; HttpOnly; SameSite=Strict',
+  )
   expect((await call('GET', '/api/v1/who', { cookie: 'other=1; mill=a%20b; mill=second' })).body).toMatchObject({ cookie: 'a b' })
 })
 
@@ -271,7 +396,11 @@ test('a raw route gets the request as it was sent, for the methods it names', as
   const head = await call('HEAD', '/raw/a')
   expect([head.status, head.text]).toEqual([200, ''])
   const other = await call('DELETE', '/raw/a')
-  expect([other.status, other.headers.get('allow'), other.body['code']]).toEqual([405, 'GET, HEAD, OPTIONS, POST', 'http.method_not_allowed'])
+  expect([other.status, other.headers.get('allow'), other.body['code']]).toEqual([
+    405,
+    'GET, HEAD, OPTIONS, POST',
+    'http.method_not_allowed',
+  ])
 })
 
 test('a header that HTTP cannot carry becomes a problem and no broken reply', async () => {
@@ -289,14 +418,36 @@ test('a request is logged once, with its route and without its query', async () 
 test('requests are counted by route, not by path', async () => {
   await call('GET', '/api/v1/wheels/w7', ann)
   const figures = await mill.app.metrics.registry.metrics()
-  expect(figures).toMatch(/millrace_http_request_duration_seconds_count\{method="GET",route="\/api\/v1\/wheels\/\{id\}",status="200"\} [1-9]/)
+  expect(figures).toMatch(
+    /millrace_http_request_duration_seconds_count\{method="GET",route="\/api\/v1\/wheels\/\{id\}",status="200"\} [1-9]/,
+  )
   expect(figures).not.toContain('w7')
   expect(figures).toMatch(/millrace_http_requests_in_flight 0\n/)
 })
 
 test('two routes for one method and path are a mistake found at boot, and so is an undeclared permission', async () => {
   const one = route({ method: 'GET', path: '/a/{id}', summary: '', allow: 'public', replies: { 200: Type.Unknown() }, handler: () => null })
-  const same = route({ method: 'GET', path: '/a/{name}', summary: '', allow: 'public', replies: { 200: Type.Unknown() }, handler: () => null })
+  const same = route({
+    method: 'GET',
+    path: '/a/{name}',
+    summary: '',
+    allow: 'public',
+    replies: { 200: Type.Unknown() },
+    handler: () => null,
+  })
   await expect(testServer({ database, routes: [one, same] })).rejects.toThrow('Two routes answer GET /api/v1/a/:name')
   await expect(testServer({ database, routes: [{ ...one, allow: 'a:b' }] })).rejects.toThrow("No module declares the permission 'a:b'")
+})
+
+test('an https address outside turns on what a browser needs for it, and names the types of problems', async () => {
+  const outside = await testServer({ database, routes, permissions, env: { PUBLIC_URL: 'https://mill.example/' } })
+  const cookie = await fetch(`${outside.url}/api/v1/cookie`, { method: 'POST' })
+  const problem = (await (await fetch(`${outside.url}/api/v1/nothing`, { headers: { 'x-forwarded-host': 'evil.example' } })).json()) as {
+    type: string
+  }
+  await outside.close()
+  expect(cookie.headers.get('set-cookie')).toContain('; Secure')
+  expect(cookie.headers.get('strict-transport-security')).toMatch(/^max-age=\d{8}/)
+  expect(problem.type).toBe('https://mill.example/docs/errors/http.not_found')
+  expect((await fetch(`${mill.url}/api/v1/nothing`)).headers.get('strict-transport-security')).toBeNull()
 })

@@ -1,35 +1,27 @@
 import type { ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { fastify as createFastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { Settings as TypeBox } from 'typebox/system'
-import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
-import { fastify as createFastify } from 'fastify'
 import type { App } from '../context.ts'
 import type { Errors } from '../errors.ts'
+import { version } from '../version.ts'
 import type { Authenticate } from './authenticate.ts'
 import { answerClientError } from './client-error.ts'
 import { corsOf } from './cors.ts'
-import { endpointOf, handle } from './endpoint.ts'
-import { httpErrors, internalErrors } from './errors.ts'
-import type { Observed } from './exchange.ts'
-import { Exchange } from './exchange.ts'
-import { guard } from './guard.ts'
-import type { House } from './house.ts'
-import { securityHeaders } from './house.ts'
-import { createSweeper } from './idempotency.ts'
 import { docsRoutes } from './docs.ts'
 import { errorPages } from './error-pages.ts'
-import { openApiOf } from './openapi.ts'
-import { version } from '../version.ts'
+import { httpErrors, internalErrors } from './errors.ts'
+import { Exchange, type Observed } from './exchange.ts'
+import { guard } from './guard.ts'
+import { type House, securityHeaders } from './house.ts'
+import { createSweeper } from './idempotency.ts'
 import { measureLoad } from './load.ts'
-import type { KnownPath } from './methods.ts'
-import { answerOtherMethod, findPath, methodsOf, patternOf, routed_methods, shapeOfPath } from './methods.ts'
+import { answerOtherMethod, findPath, routed_methods } from './methods.ts'
+import { mountRoutes } from './mount.ts'
+import { openApiOf } from './openapi.ts'
 import type { Permissions } from './permissions.ts'
-import { admitBy } from './permissions.ts'
-import { createLimits } from './rate-limit.ts'
-import { handleRaw } from './raw-endpoint.ts'
 import { requestMetrics } from './request-metrics.ts'
 import type { Route } from './route.ts'
-import { isRaw } from './route.ts'
 import { httpSettings, publicUrl, trustProxy } from './settings.ts'
 import { readRequestId } from './trace.ts'
 
@@ -82,7 +74,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   await fastify.ready()
   return {
     listen: (at) => listen(fastify, house, at),
-    inject: fastify.inject.bind(fastify) as FastifyInstance['inject'],
+    inject: fastify.inject.bind(fastify),
     fastify,
     draining: () => house.draining,
     drain: () => {
@@ -108,8 +100,11 @@ const fastifyOptions = (house: House, nowhere: Observed): FastifyServerOptions &
   clientErrorHandler: (error, socket) => answerClientError(house, error, socket),
   frameworkErrors: (error, request, reply) => {
     const code = (error as { readonly code?: string }).code
-    const problem = code === 'FST_ERR_BAD_URL' ? httpErrors.malformed_request({ detail: 'The path is not valid percent-encoding.' }) : httpErrors.not_found()
-    new Exchange(house, nowhere, request, reply as FastifyReply).fail(problem)
+    const problem =
+      code === 'FST_ERR_BAD_URL'
+        ? httpErrors.malformed_request({ detail: 'The path is not valid percent-encoding.' })
+        : httpErrors.not_found()
+    new Exchange(house, nowhere, request, reply).fail(problem)
   },
 })
 
@@ -130,59 +125,6 @@ const createHouse = (options: HttpServerOptions): House => {
     authenticate: options.authenticate,
     sweep: createSweeper(options.app),
   }
-}
-
-const mountRoutes = (
-  fastify: FastifyInstance,
-  house: House,
-  options: HttpServerOptions,
-  observe: (route: string, quiet: boolean) => Observed,
-): readonly KnownPath[] => {
-  const limits = createLimits()
-  const taken = new Map<string, { readonly pattern: string; readonly methods: Set<string> }>()
-  for (const route of options.routes) {
-    const pattern = patternOf(route)
-    const shape = shapeOfPath(pattern)
-    const there = taken.get(shape) ?? { pattern, methods: new Set<string>() }
-    taken.set(shape, there)
-    for (const method of methodsOf(route)) {
-      if (there.methods.has(method)) throw new Error(`Two routes answer ${method} ${pattern}.`)
-      there.methods.add(method)
-    }
-    const observed = observe(declaredPath(pattern), route.never_shed === true || (isRaw(route) && route.quiet === true))
-    const run = runner(house, options, route, limits)
-    fastify.route({
-      method: [...methodsOf(route)],
-      url: pattern,
-      handler: (request, reply) => run(new Exchange(house, observed, request, reply)),
-    })
-  }
-  const paths: KnownPath[] = []
-  for (const { pattern, methods } of taken.values()) {
-    const observed = observe(declaredPath(pattern), false)
-    const allow = [...new Set([...methods, 'OPTIONS'])].sort().join(', ')
-    paths.push({ pattern, allow })
-    const others = routed_methods.filter((method) => !methods.has(method))
-    if (others.length === 0) continue
-    fastify.route({
-      method: others,
-      url: pattern,
-      handler: (request, reply) => answerOtherMethod(house, allow, new Exchange(house, observed, request, reply)),
-    })
-  }
-  return paths
-}
-
-const declaredPath = (pattern: string): string => pattern.replaceAll(/:(\w+)/g, '{$1}')
-
-const runner = (house: House, options: HttpServerOptions, route: Route, limits: ReturnType<typeof createLimits>): ((exchange: Exchange) => void) => {
-  if (isRaw(route)) {
-    const limit = route.body_limit_bytes ?? house.settings.body_limit_bytes
-    return (exchange) => handleRaw(house, route, limit, exchange)
-  }
-  const limit = limits(`${route.method} ${route.path}`, route.limits ?? [])
-  const endpoint = endpointOf(house, route, admitBy(route.allow, options.permissions), limit)
-  return (exchange) => handle(endpoint, exchange)
 }
 
 /** A client that asks before it sends its body is answered by the route, not by Node: a body that is refused is then never sent. */
@@ -218,7 +160,12 @@ const ownRoutes = (house: House, options: HttpServerOptions): readonly Route[] =
   const moduleOf = (route: Route): string | undefined => app.modules.find((module) => module.routes?.includes(route))?.name
   const documented = (): readonly Route[] => [...routes, ...pages]
   const document = (): object =>
-    openApiOf({ version, public_url: house.public_url, permissions, routes: documented().map((route) => ({ route, tag: moduleOf(route) ?? 'service' })) })
+    openApiOf({
+      version,
+      public_url: house.public_url,
+      permissions,
+      routes: documented().map((route) => ({ route, tag: moduleOf(route) ?? 'service' })),
+    })
   const pages = errorPages([...platformErrors, ...options.errors])
   return house.settings.docs ? [...pages, ...docsRoutes(document)] : pages
 }

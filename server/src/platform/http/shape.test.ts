@@ -34,7 +34,12 @@ test('an intersection leaves the fields of all its parts', () => {
 
 test('an object that says nothing of its fields passes as it is', () => {
   const free = { any: { thing: [1, { x: null }] } }
-  for (const schema of [Type.Unknown(), Type.Any(), Type.Record(Type.String(), Type.Unknown()), Type.Object({}, { additionalProperties: true })]) {
+  for (const schema of [
+    Type.Unknown(),
+    Type.Any(),
+    Type.Record(Type.String(), Type.Unknown()),
+    Type.Object({}, { additionalProperties: true }),
+  ]) {
     expect(shaped(schema, free)).toEqual(free)
   }
   expect(shaped(Type.Object({ a: Type.Unknown() }), { a: free, b: 1 })).toEqual({ a: free })
@@ -42,7 +47,10 @@ test('an object that says nothing of its fields passes as it is', () => {
 
 test('a schema that contains itself is followed all the way down', () => {
   const Tree = Type.Cyclic({ Tree: Type.Object({ name: Type.String(), children: Type.Array(Type.Ref('Tree')) }) }, 'Tree')
-  expect(shaped(Tree, { name: 'a', x: 1, children: [{ name: 'b', x: 1, children: [] }] })).toEqual({ name: 'a', children: [{ name: 'b', children: [] }] })
+  expect(shaped(Tree, { name: 'a', x: 1, children: [{ name: 'b', x: 1, children: [] }] })).toEqual({
+    name: 'a',
+    children: [{ name: 'b', children: [] }],
+  })
 })
 
 const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null))
@@ -53,7 +61,12 @@ const tree = fc.letrec((tie) => ({
     fc.record({ type: fc.constant('object'), properties: fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('schema')) }),
     fc.record({ type: fc.constant('array'), items: tie('schema') }),
   ),
-  value: fc.oneof({ maxDepth: 4 }, leaf, fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), tie('value')), fc.array(tie('value'), { maxLength: 3 })),
+  value: fc.oneof(
+    { maxDepth: 4 },
+    leaf,
+    fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), tie('value')),
+    fc.array(tie('value'), { maxLength: 3 }),
+  ),
 }))
 
 test('what is left of any value that fits has no field that the schema does not name, and loses none that it names', () => {
@@ -70,7 +83,10 @@ test('what is left of any value that fits has no field that the schema does not 
 
 test('closing a schema closes every object in it, once around an intersection, and leaves open what says so', () => {
   const check = (schema: unknown, value: unknown): boolean => Compile(strict(plain(schema))).Check(value)
-  const nested = Type.Object({ list: Type.Array(Type.Object({ a: Type.Optional(Type.String()) })), u: Type.Optional(Type.Union([Type.Object({ b: Type.String() }), Type.Null()])) })
+  const nested = Type.Object({
+    list: Type.Array(Type.Object({ a: Type.Optional(Type.String()) })),
+    u: Type.Optional(Type.Union([Type.Object({ b: Type.String() }), Type.Null()])),
+  })
   expect(check(nested, { list: [{ a: 'x' }], u: { b: 'x' } })).toBe(true)
   expect(check(nested, { list: [{ z: 1 }] })).toBe(false)
   expect(check(nested, { list: [], u: { b: 'x', z: 1 } })).toBe(false)

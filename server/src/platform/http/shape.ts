@@ -34,7 +34,8 @@ const make = (schema: JsonSchema, root: JsonSchema, known: Map<JsonSchema, Shape
   }
   if (schema['type'] === 'array' || schema['items'] !== undefined) return listOf(schema['items'], inner)
   if (schema['properties'] !== undefined) return objectOf(schema, inner)
-  const values = schema['patternProperties'] === undefined ? schema['additionalProperties'] : Object.values(schema['patternProperties'] as object)[0]
+  const values =
+    schema['patternProperties'] === undefined ? schema['additionalProperties'] : Object.values(schema['patternProperties'] as object)[0]
   if (typeof values === 'object' && values !== null) return recordOf(inner(values))
   return same
 }
@@ -67,7 +68,9 @@ const objectOf = (schema: JsonSchema, inner: (part: unknown) => Shape): Shape =>
 }
 
 const recordOf = (values: Shape): Shape =>
-  values === same ? same : (value) => (isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, field]) => [name, values(field)])) : value)
+  values === same
+    ? same
+    : (value) => (isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, field]) => [name, values(field)])) : value)
 
 const listOf = (items: unknown, inner: (part: unknown) => Shape): Shape => {
   if (typeof items !== 'object' || items === null || Array.isArray(items)) return same
@@ -76,7 +79,9 @@ const listOf = (items: unknown, inner: (part: unknown) => Shape): Shape => {
 }
 
 const oneOf = (branches: readonly JsonSchema[], root: JsonSchema, inner: (part: unknown) => Shape): Shape => {
-  const shaped = branches.map((branch) => ({ branch, shape: inner(branch), fits: fitsOf(branch, root) })).filter(({ shape }) => shape !== same)
+  const shaped = branches
+    .map((branch) => ({ branch, shape: inner(branch), fits: fitsOf(branch, root) }))
+    .filter(({ shape }) => shape !== same)
   if (shaped.length === 0) return same
   const [only] = shaped
   if (only !== undefined && shaped.length === 1) return (value) => (typeof value === 'object' && value !== null ? only.shape(value) : value)

@@ -38,7 +38,10 @@ type Coerce = (value: Text) => unknown
  * turned is left as it is, for the validator to name.
  */
 export const coercerOf = (schema: JsonSchema): ((values: { [name: string]: unknown }) => void) => {
-  const parts = Object.entries((schema['properties'] ?? {}) as { [name: string]: JsonSchema }).map(([name, inner]) => ({ name, coerce: coerceTo(inner) }))
+  const parts = Object.entries((schema['properties'] ?? {}) as { [name: string]: JsonSchema }).map(([name, inner]) => ({
+    name,
+    coerce: coerceTo(inner),
+  }))
   return (values) => {
     for (const { name, coerce } of parts) if (values[name] !== undefined) values[name] = coerce(values[name] as Text)
   }

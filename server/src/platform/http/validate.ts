@@ -29,12 +29,15 @@ export const validatorOf = (schema: JsonSchema): Validate => {
     compiled ??= Compile(strict(schema))
     if (compiled.Check(value)) return
     const [, reported] = compiled.Errors(value)
-    throw invalid(fieldErrors(reported as readonly Reported[]))
+    throw invalid(fieldErrors(reported))
   }
 }
 
 export const invalid = (errors: readonly FieldError[]): Error =>
-  httpErrors.validation_failed({ detail: errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; '), errors })
+  httpErrors.validation_failed({
+    detail: errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; '),
+    errors,
+  })
 
 const dotted = (pointer: string): string =>
   pointer === '' ? '' : pointer.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
@@ -52,12 +55,15 @@ const fieldErrors = (reported: readonly Reported[]): readonly FieldError[] => {
   for (const { keyword, instancePath, params, message } of reported) {
     const path = dotted(instancePath)
     if (keyword === 'required') {
-      for (const name of (params as { requiredProperties: readonly string[] }).requiredProperties) at(below(path, name)).messages.add('is required')
+      for (const name of (params as { requiredProperties: readonly string[] }).requiredProperties)
+        at(below(path, name)).messages.add('is required')
     } else if (keyword === 'unevaluatedProperties') {
-      for (const name of (params as { unevaluatedProperties: readonly string[] }).unevaluatedProperties) at(below(path, name)).messages.add('is not a known field')
+      for (const name of (params as { unevaluatedProperties: readonly string[] }).unevaluatedProperties)
+        at(below(path, name)).messages.add('is not a known field')
     } else if (keyword === 'boolean') at(path).messages.add('is not a known field')
     else if (keyword === 'const') at(path).allowed.add(JSON.stringify((params as { allowedValue: unknown }).allowedValue))
-    else if (keyword === 'enum') for (const value of (params as { allowedValues: readonly unknown[] }).allowedValues) at(path).allowed.add(JSON.stringify(value))
+    else if (keyword === 'enum')
+      for (const value of (params as { allowedValues: readonly unknown[] }).allowedValues) at(path).allowed.add(JSON.stringify(value))
     else if (keyword !== 'additionalProperties' && keyword !== 'anyOf') at(path).messages.add(message)
   }
   const errors = [...places].map(([path, { allowed, messages }]) => ({

@@ -1,0 +1,38 @@
+import { Problem } from '../errors.ts'
+import type { Credentials, Identified } from './authenticate.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Exchange } from './exchange.ts'
+
+const nobody: Identified = { actor: { type: 'anonymous' }, workspace_id: null }
+
+/** Who asks. At once when what that takes is in memory, or when there are no credentials. */
+export const identify = (endpoint: Endpoint, exchange: Exchange): Identified | Promise<Identified> => {
+  const { headers } = exchange.incoming
+  const { authorization } = headers
+  const api_key = headers['x-api-key']
+  if (authorization === undefined && api_key === undefined) return nobody
+  const workspace_id = headers['x-workspace-id']
+  const credentials: Credentials = {
+    bearer: authorization === undefined ? null : bearerOf(authorization),
+    api_key: typeof api_key === 'string' ? api_key : null,
+    workspace_id: typeof workspace_id === 'string' ? workspace_id : null,
+    ip: exchange.ip,
+    user_agent: exchange.user_agent,
+  }
+  if (endpoint.route.allow !== 'public') return endpoint.house.authenticate(endpoint.house.app, credentials)
+  // A public route is there for everybody: who brings an outdated token to the sign-in is nobody, not an intruder.
+  try {
+    const identified = endpoint.house.authenticate(endpoint.house.app, credentials)
+    return identified instanceof Promise ? identified.catch(orNobody) : identified
+  } catch (error) {
+    return orNobody(error)
+  }
+}
+
+const orNobody = (error: unknown): Identified => {
+  if (error instanceof Problem && error.declaration.status < 500) return nobody
+  throw error
+}
+
+const bearerOf = (authorization: string): string | null =>
+  authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer ' ? authorization.slice(7).trim() : null
