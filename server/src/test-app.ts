@@ -114,7 +114,11 @@ const callers = (url: string): Pick<TestApp, 'call' | 'as'> => ({
 const send =
   (url: string, common: { readonly [name: string]: string }): Call =>
   async (method, path, { body, headers = {} } = {}) => {
-    const given: { [name: string]: string } = { ...common, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }
+    const given: { [name: string]: string } = {
+      ...common,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    }
     const response = await fetch(url + path, {
       method,
       headers: given,
@@ -136,7 +140,10 @@ const accounts = (url: string, app: App): Pick<TestApp, 'register' | 'admin'> =>
   const from = addresses()
   const signUp = async (path: string, email: string, extra: object): Promise<TestUser> => {
     const password = 'a mill turns on water'
-    const { status, body } = await call('POST', path, { body: { email, password, ...extra }, headers: { 'x-forwarded-for': from.next().value } })
+    const { status, body } = await call('POST', path, {
+      body: { email, password, ...extra },
+      headers: { 'x-forwarded-for': from.next().value },
+    })
     if (status !== 201) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`)
     const { access_token, refresh_token, user } = body
     const me = await as({ access_token })('GET', '/api/v1/auth/me')
