@@ -71,7 +71,12 @@ describe('an execution', () => {
     expect(await running.finished).toEqual({ status: 'succeeded', output: { next: 42 }, error: null })
     const records = await mill.database.owner`select seq from execution_records where execution_id = ${running.execution_id}`
     expect(records.map((record) => record['seq'])).toEqual([0])
-    expect(await read(running)).toMatchObject({ status: 'succeeded', input: { n: 41 }, output: { next: 42 }, steps: [{ node_id: 'sum', input: { n: 41 } }] })
+    expect(await read(running)).toMatchObject({
+      status: 'succeeded',
+      input: { n: 41 },
+      output: { next: 42 },
+      steps: [{ node_id: 'sum', input: { n: 41 } }],
+    })
   })
 
   test('is journalled before its first effect begins, and each result before the next effect begins', async () => {
@@ -118,10 +123,27 @@ describe('an execution', () => {
     work = () => Promise.reject(new NodeFailure({ code: 'shop.closed', message: 'The shop is closed' }))
     const running = await start(chain(does('buy'), does('eat')))
     const end = await running.finished
-    expect(end).toMatchObject({ status: 'failed', output: null, error: { code: 'shop.closed', message: 'The shop is closed', node_id: 'buy' } })
-    expect(await read(running)).toMatchObject({ status: 'failed', error: { code: 'shop.closed', node_id: 'buy' }, steps: [{ node_id: 'buy', status: 'failed' }] })
+    expect(end).toMatchObject({
+      status: 'failed',
+      output: null,
+      error: { code: 'shop.closed', message: 'The shop is closed', node_id: 'buy' },
+    })
+    expect(await read(running)).toMatchObject({
+      status: 'failed',
+      error: { code: 'shop.closed', node_id: 'buy' },
+      steps: [{ node_id: 'buy', status: 'failed' }],
+    })
     const told = (await mill.events()).filter((event) => (event.data as { execution_id?: string }).execution_id === running.execution_id)
     expect(told.map((event) => event.name)).toEqual(['workflows.execution.failed'])
+  })
+
+  test('whose node gives what cannot be stored fails, and its server goes on', async () => {
+    const circle: { self?: object } = {}
+    circle.self = circle
+    work = () => Promise.resolve({ output: circle as Json })
+    const running = await start(chain(does('circle')))
+    expect(await running.finished).toMatchObject({ status: 'failed', error: { code: 'engine.record_refused' } })
+    expect(await read(running)).toMatchObject({ status: 'failed', steps: [] })
   })
 
   test('does not show what an unforeseen error of a node says', async () => {

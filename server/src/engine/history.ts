@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
-import { type Json, type JsonObject } from '../lib/json.ts'
+import type { Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
+import type { ExecutionStatus } from './contract.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
@@ -8,8 +9,16 @@ import type { RecordBody } from './journal/record.ts'
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const Time = Type.String({ format: 'date-time' })
 
-export const executionStatuses = ['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
-const Status = Type.Union(executionStatuses.map((status) => Type.Literal(status)))
+export const executionStatuses: readonly ExecutionStatus[] = [
+  'queued',
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'timed_out',
+]
+const Status = Type.Unsafe<ExecutionStatus>({ type: 'string', enum: [...executionStatuses] })
 
 const Failure = Type.Object({
   code: Type.String(),
@@ -112,7 +121,11 @@ export const countExecutions = async (db: ReadDb, filter: Omit<ExecutionFilter, 
 }
 
 /** One execution with its steps, inputs and outputs of steps only with `payloads`; undefined when the caller's workspace has none of this id. */
-export const readExecution = async (db: ReadDb, id: string, options: { readonly payloads: boolean }): Promise<ExecutionView | undefined> => {
+export const readExecution = async (
+  db: ReadDb,
+  id: string,
+  options: { readonly payloads: boolean },
+): Promise<ExecutionView | undefined> => {
   const [row, records] = await Promise.all([
     db.selectFrom('executions').select(columns).where('id', '=', id).executeTakeFirst(),
     db.selectFrom('execution_records').select('body').where('execution_id', '=', id).orderBy('seq').execute(),
@@ -134,7 +147,10 @@ export const readExecution = async (db: ReadDb, id: string, options: { readonly 
 type Row = { readonly [Column in (typeof columns)[number]]: unknown }
 
 const summaryOf = (row: Row): ExecutionSummary => {
-  const { trigger_type, trigger_node_id, ...rest } = row as Omit<ExecutionSummary, 'trigger'> & { trigger_type: string; trigger_node_id: string }
+  const { trigger_type, trigger_node_id, ...rest } = row as Omit<ExecutionSummary, 'trigger'> & {
+    trigger_type: string
+    trigger_node_id: string
+  }
   const { started_at, finished_at } = rest
   const duration_ms = finished_at === null ? null : Math.max(0, Date.parse(finished_at) - Date.parse(started_at))
   return { ...rest, trigger: { type: trigger_type, node_id: trigger_node_id }, duration_ms }
@@ -147,7 +163,7 @@ const stepOf = (execution_id: string, step: Step, inputs: ReadonlyMap<string, Js
   attempt: step.attempt,
   status: step.retry_at === null ? step.status : 'retrying',
   ...(inputs === null ? {} : { input: inputs.get(step.node_id) ?? null, output: step.output }),
-  error: step.error as StepView['error'] & (JsonObject | null),
+  error: step.error,
   started_at: new Date(step.started_at).toISOString(),
   finished_at: new Date(step.finished_at).toISOString(),
   duration_ms: step.finished_at - step.started_at,
@@ -163,7 +179,8 @@ const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonl
     .executeTakeFirst()
   const { edges } = (version?.definition ?? { edges: [] }) as unknown as Pick<Definition, 'edges'>
   const left = new Map<string, { port: string; output: Json }>([[row.trigger_node_id as string, { port: 'out', output: payload }]])
-  for (const step of steps) if (step.retry_at === null && step.port !== null) left.set(step.node_id, { port: step.port, output: step.output })
+  for (const step of steps)
+    if (step.retry_at === null && step.port !== null) left.set(step.node_id, { port: step.port, output: step.output })
   const byNode = Map.groupBy(edges, (edge) => edge.to)
   const inputs = new Map<string, Json>()
   for (const { node_id } of steps) {

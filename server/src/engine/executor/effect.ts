@@ -10,7 +10,13 @@ export type Attempt =
 export const failureOf = (error: unknown): Failure & { readonly details: JsonObject | null } =>
   error instanceof NodeFailure
     ? { code: error.code, message: error.message, retryable: error.retryable, retry_after_ms: error.retry_after_ms, details: error.details }
-    : { code: 'node.unexpected', message: 'The node failed in a way it does not describe', retryable: false, retry_after_ms: null, details: null }
+    : {
+        code: 'node.unexpected',
+        message: 'The node failed in a way it does not describe',
+        retryable: false,
+        retry_after_ms: null,
+        details: null,
+      }
 
 /**
  * One attempt of an effect. Over its time it fails with `node.timeout`, which may be tried again, even when the node type ignores

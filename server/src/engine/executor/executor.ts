@@ -1,18 +1,18 @@
 import type { Sql } from 'postgres'
 import type { App } from '../../platform/context.ts'
-import type { CompiledVersion } from '../compile.ts'
-import { scopeFor } from '../compile.ts'
-import type { Finished, Running, StartExecution } from '../contract.ts'
+import { type CompiledVersion, scopeFor } from '../compile.ts'
+import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
-import { begin, replay } from '../graph/plan.ts'
-import type { NewExecution, RecordBody } from '../journal/record.ts'
-import { isTransient } from '../journal/transient.ts'
-import { type JournalWriter, journalWriter } from '../journal/writer.ts'
+import { begin } from '../graph/plan.ts'
+import type { NewExecution } from '../journal/record.ts'
+import { journalWriter } from '../journal/writer.ts'
 import { cancelRequests, claim, type Claimed } from '../leases/claim.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
-import type { HttpReply } from '../node.ts'
 import type { Versions } from '../versions.ts'
-import { type Facts, finishOf, type Held, holdExecution, type Host, type Listener } from './execution.ts'
+import { type Held, holdExecution } from './execution.ts'
+import type { Facts, Host } from './live.ts'
+import { giveUp, revive } from './take-up.ts'
+import { openWatchers, type Watchers } from './watchers.ts'
 
 /** Everything that this process executes: starts, takes up what is queued, lets go on the way out. */
 export interface Executor {
@@ -38,225 +38,161 @@ export interface ExecutorOptions {
 const grace_ms = 10_000
 /** Executions taken up at a time. */
 const claim_batch = 200
-/** An execution that was with this many workers when they died is not given to another. */
-const most_recoveries = 25
 
-interface Watcher extends Listener {
-  readonly running: Running
+/** What the parts of one executor share. */
+interface Shared {
+  readonly options: ExecutorOptions
+  readonly held: Map<string, Held>
+  readonly watchers: Watchers
+  readonly host: Host
+  readonly lease: () => Lease
+  draining: boolean
+  /** Executions wait that were not taken up for want of room. */
+  more: boolean
+  claiming: Promise<void> | null
 }
-
-const watch = (execution_id: string): Watcher => {
-  const accepted = Promise.withResolvers<void>()
-  const replied = Promise.withResolvers<HttpReply | null>()
-  const finished = Promise.withResolvers<Finished>()
-  // Whoever starts an execution need not look at all three.
-  for (const { promise } of [accepted, replied, finished]) promise.catch(() => {})
-  return {
-    accepted: accepted.resolve,
-    refused: (error) => [accepted, replied, finished].forEach((part) => part.reject(error)),
-    replied: replied.resolve,
-    finished: finished.resolve,
-    running: { execution_id, accepted: accepted.promise, replied: replied.promise, finished: finished.promise },
-  }
-}
-
-const factsOf = (claimed: Claimed): Facts => ({
-  execution_id: claimed.id,
-  workspace_id: claimed.workspace_id,
-  workflow_id: claimed.workflow_id,
-  version: claimed.version,
-  mode: claimed.mode,
-  started_at: Date.parse(claimed.started_at),
-})
 
 export const openExecutor = async (options: ExecutorOptions): Promise<Executor> => {
   const { app, sql, versions } = options
-  const held = new Map<string, Held>()
-  /** Callers that wait for an execution which this process started and does not hold, or has yet to finish. */
-  const watchers = new Map<string, Watcher>()
-  let draining = false
-  let claiming: Promise<void> | null = null
-  let more = false
-
-  const lease: Lease = await holdLease({
-    sql,
-    worker_id: app.instance_id,
-    takeover_ms: options.takeover_ms,
-    log: app.log,
-    onLost: () => {
-      for (const execution of held.values()) execution.drop()
-      held.clear()
-    },
-    onWork: (work) => takeUp(work),
-  })
-  const writer: JournalWriter = journalWriter({
-    sql,
-    lease: lease.row,
-    log: app.log,
-    onLeaseLost: lease.lost,
-    onCommitted: () => {},
-  })
   const host: Host = {
     app,
     random: options.random,
     step_timeout_ms: options.step_timeout_ms,
-    commit: writer.commit,
-    launching: () => !draining,
+    commit: (entry) => writer.commit(entry),
+    launching: () => !shared.draining,
     released: (execution_id) => {
-      held.delete(execution_id)
-      if (more && held.size < options.capacity / 2) void takeUp({ queued: true, cancels: false })
+      shared.held.delete(execution_id)
+      if (shared.more && shared.held.size < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false })
     },
   }
-
-  const listen = (watcher: Watcher): Listener => ({
-    ...watcher,
-    refused: (error) => {
-      watchers.delete(watcher.running.execution_id)
-      watcher.refused(error)
-    },
-    finished: (end) => {
-      watchers.delete(watcher.running.execution_id)
-      watcher.finished(end)
-    },
+  const shared: Shared = {
+    options,
+    held: new Map(),
+    watchers: openWatchers(),
+    host,
+    lease: () => lease,
+    draining: false,
+    more: false,
+    claiming: null,
+  }
+  const lease = await holdLease({
+    sql,
+    worker_id: app.instance_id,
+    takeover_ms: options.takeover_ms,
+    log: app.log,
+    onLost: () => dropAll(shared),
+    onWork: (work) => takeUp(shared, work),
   })
-
-  const hold = (execution: Held): void => {
-    held.set(execution.execution_id, execution)
-    execution.begin()
-  }
-
-  const startWith = (input: StartExecution, version: CompiledVersion): Running => {
-    if (draining) throw errors.draining()
-    const trigger_type = version.triggerType(input.trigger_node_id)
-    if (trigger_type === null) throw errors.unknown_trigger()
-    const started_at = app.now()
-    const full = held.size >= options.capacity
-    const { workspace_id, workflow_id, mode, payload, trigger_node_id } = input
-    const facts: Facts = { execution_id: app.newId(), workspace_id, workflow_id, version: input.version, mode, started_at }
-    const row: NewExecution = {
-      workflow_id,
-      version: input.version,
-      mode,
-      trigger_type,
-      trigger_node_id,
-      status: full ? 'queued' : 'running',
-      held: !full,
-      started_at: new Date(started_at).toISOString(),
-    }
-    const watcher = watch(facts.execution_id)
-    watchers.set(facts.execution_id, watcher)
-    if (full) return queue(facts, row, input, listen(watcher), watcher.running)
-    const run = begin(version.graph, { node_id: trigger_node_id, payload, at: started_at })
-    const scope = scopeFor({ version, run, facts })
-    hold(
-      holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload }, listener: listen(watcher) }),
-    )
-    return watcher.running
-  }
-
-  const queue = (facts: Facts, row: NewExecution, input: StartExecution, listener: Listener, running: Running): Running => {
-    more = true
-    const trigger = { node_id: input.trigger_node_id, payload: input.payload }
-    const body = JSON.stringify({ at: facts.started_at, trigger, steps: [] })
-    const { execution_id, workspace_id } = facts
-    writer.commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null }).then(listener.accepted, listener.refused)
-    return running
-  }
-
-  /** Goes on with an execution from its journal. */
-  const resume = async (claimed: Claimed): Promise<void> => {
-    const version = await versions.get(claimed.workflow_id, claimed.version)
-    const [first] = claimed.records
-    if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
-    const facts = factsOf(claimed)
-    const steps = claimed.records.flatMap((record) => record.body.steps)
-    const run = replay(version.graph, { ...first.body.trigger, at: facts.started_at }, steps)
-    const watcher = watchers.get(claimed.id)
-    const execution = holdExecution({
-      host,
-      facts,
-      version,
-      run,
-      scope: scopeFor({ version, run, facts }),
-      next_seq: (claimed.records.at(-1)?.seq ?? 0) + 1,
-      accept: null,
-      listener: watcher === undefined ? null : listen(watcher),
-    })
-    if (claimed.cancel_requested || claimed.recoveries > most_recoveries) {
-      if (!claimed.cancel_requested) app.log.error({ execution_id: claimed.id }, 'every worker that took this execution died: it is cancelled')
-      held.set(claimed.id, execution)
-      return execution.cancel()
-    }
-    hold(execution)
-  }
-
-  /** Ends an execution that cannot be gone on with, whatever process tries: its version or its journal is damaged. */
-  const giveUp = async (claimed: Claimed, cause: unknown): Promise<void> => {
-    if (isTransient(cause)) throw cause
-    app.log.error({ err: cause, execution_id: claimed.id }, 'an execution cannot be taken up and is failed')
-    const at = app.now()
-    const error = { code: 'engine.unrecoverable', message: 'The execution could not be taken up again', details: null, node_id: null }
-    const body: RecordBody = { at, steps: [], ending: { status: 'failed', error } }
-    await writer.commit({
-      execution_id: claimed.id,
-      workspace_id: claimed.workspace_id,
-      seq: (claimed.records.at(-1)?.seq ?? -1) + 1,
-      body: JSON.stringify(body),
-      accept: null,
-      finish: finishOf(app, factsOf(claimed), { status: 'failed', output: null, error }, at),
-    })
-  }
-
-  const takeUpAll = async (): Promise<void> => {
-    more = true
-    while (!draining && held.size < options.capacity) {
-      const room = Math.min(claim_batch, options.capacity - held.size)
-      const claimed = await claim(sql, lease.row(), room)
-      for (const execution of claimed) {
-        await resume(execution).catch((error: unknown) => giveUp(execution, error))
-      }
-      if (claimed.length < room) {
-        more = false
-        return
-      }
-    }
-  }
-
-  const takeUp = async (work: Work): Promise<void> => {
-    if (work.cancels) for (const id of await cancelRequests(sql, lease.row().id)) held.get(id)?.cancel()
-    if (!work.queued || draining) return
-    claiming ??= takeUpAll()
-      .catch((error: unknown) => app.log.warn({ err: error }, 'taking up queued executions failed'))
-      .finally(() => void (claiming = null))
-    await claiming
-  }
+  const writer = journalWriter({ sql, lease: lease.row, log: app.log, onLeaseLost: lease.lost })
 
   return {
     start: (input) => {
-      if (draining) throw errors.draining()
+      if (shared.draining) throw errors.draining()
       const version = versions.get(input.workflow_id, input.version)
-      return version instanceof Promise ? version.then((loaded) => startWith(input, loaded)) : startWith(input, version)
+      return version instanceof Promise ? version.then((loaded) => startWith(shared, input, loaded)) : startWith(shared, input, version)
     },
     cancel: (execution_id) => {
-      const execution = held.get(execution_id)
+      const execution = shared.held.get(execution_id)
       execution?.cancel()
       return execution !== undefined
     },
     recover: lease.recover,
     drain: async () => {
-      draining = true
-      await claiming
-      const quiet = Promise.all([...held.values()].map((execution) => execution.settled()))
-      const over = new Promise((resolve) => setTimeout(resolve, grace_ms).unref())
-      await Promise.race([quiet, over])
+      shared.draining = true
+      await shared.claiming
+      await atMost(grace_ms, Promise.all([...shared.held.values()].map((execution) => execution.settled())))
     },
     stop: async () => {
-      draining = true
-      for (const execution of held.values()) execution.drop()
-      held.clear()
-      await Promise.race([writer.drained(), new Promise((resolve) => setTimeout(resolve, grace_ms).unref())])
+      shared.draining = true
+      dropAll(shared)
+      await atMost(grace_ms, writer.drained())
       writer.close()
       await lease.stop()
     },
+  }
+}
+
+const atMost = async (ms: number, work: Promise<unknown>): Promise<void> => {
+  const over = Promise.withResolvers<void>()
+  const timer = setTimeout(over.resolve, ms)
+  await Promise.race([work, over.promise])
+  clearTimeout(timer)
+}
+
+const dropAll = ({ held }: Shared): void => {
+  for (const execution of held.values()) execution.drop()
+  held.clear()
+}
+
+const hold = ({ held }: Shared, execution: Held, go: 'begin' | 'cancel'): void => {
+  held.set(execution.execution_id, execution)
+  execution[go]()
+}
+
+const startWith = (shared: Shared, input: StartExecution, version: CompiledVersion): Running => {
+  const { host, held, options } = shared
+  if (shared.draining) throw errors.draining()
+  const { workspace_id, workflow_id, mode, payload, trigger_node_id } = input
+  const trigger_type = version.triggerType(trigger_node_id)
+  if (trigger_type === null) throw errors.unknown_trigger()
+  const started_at = host.app.now()
+  const full = held.size >= options.capacity
+  const facts: Facts = { execution_id: host.app.newId(), workspace_id, workflow_id, version: input.version, mode, started_at }
+  const row: NewExecution = {
+    workflow_id,
+    version: input.version,
+    mode,
+    trigger_type,
+    trigger_node_id,
+    status: full ? 'queued' : 'running',
+    held: !full,
+    started_at: new Date(started_at).toISOString(),
+  }
+  const { running, listener } = shared.watchers.open(facts.execution_id)
+  if (full) {
+    shared.more = true
+    const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, steps: [] })
+    const { execution_id } = facts
+    host.commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null }).then(listener.accepted, listener.refused)
+    return running
+  }
+  const run = begin(version.graph, { node_id: trigger_node_id, payload, at: started_at })
+  const scope = scopeFor({ version, run, facts })
+  hold(shared, holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload }, listener }), 'begin')
+  return running
+}
+
+/** Does what the lease's heartbeat has found: ends what is to end, takes up what is queued while there is room. */
+const takeUp = async (shared: Shared, work: Work): Promise<void> => {
+  const { options, held } = shared
+  if (work.cancels) for (const id of await cancelRequests(options.sql, shared.lease().row().id)) held.get(id)?.cancel()
+  if (!work.queued || shared.draining) return
+  shared.claiming ??= takeUpAll(shared)
+    .catch((error: unknown) => options.app.log.warn({ err: error }, 'taking up queued executions failed'))
+    .finally(() => void (shared.claiming = null))
+  await shared.claiming
+}
+
+const takeUpAll = async (shared: Shared): Promise<void> => {
+  const { options, held } = shared
+  shared.more = true
+  while (!shared.draining && held.size < options.capacity) {
+    const room = Math.min(claim_batch, options.capacity - held.size)
+    const claimed = await claim(options.sql, shared.lease().row(), room)
+    for (const execution of claimed) await takeUpOne(shared, execution)
+    if (claimed.length < room) {
+      shared.more = false
+      return
+    }
+  }
+}
+
+const takeUpOne = async (shared: Shared, claimed: Claimed): Promise<void> => {
+  const { host, options, watchers } = shared
+  try {
+    const { execution, go } = await revive({ host, versions: options.versions, claimed, listener: watchers.of(claimed.id) })
+    hold(shared, execution, go)
+  } catch (error) {
+    await host.commit(giveUp(options.app, claimed, error))
   }
 }

@@ -24,7 +24,6 @@ export interface WriterOptions {
   readonly lease: () => { readonly id: string; readonly epoch: number }
   readonly log: Logger
   readonly onLeaseLost: (epoch: number) => void
-  readonly onCommitted: (batch: { readonly entries: number; readonly finished: boolean }) => void
 }
 
 interface Waiting {
@@ -35,83 +34,89 @@ interface Waiting {
 
 const limits = { in_flight: 2, entries: 1_000, bytes: 8 * 1024 * 1024 }
 
+/** Everything of one writer that changes. */
+interface Desk {
+  readonly options: WriterOptions
+  waiting: Waiting[]
+  in_flight: number
+  scheduled: boolean
+  closed: boolean
+  readonly idle: (() => void)[]
+}
+
 export const journalWriter = (options: WriterOptions): JournalWriter => {
-  let waiting: Waiting[] = []
-  let inFlight = 0
-  let scheduled = false
-  let closed = false
-  let idle: (() => void)[] = []
-
-  const take = (): Waiting[] => {
-    let bytes = 0
-    let count = 0
-    while (count < waiting.length && count < limits.entries && bytes < limits.bytes) bytes += (waiting[count++] as Waiting).entry.body.length
-    const batch = count === waiting.length ? waiting : waiting.slice(0, count)
-    waiting = count === waiting.length ? [] : waiting.slice(count)
-    return batch
-  }
-
-  const pump = (): void => {
-    scheduled = false
-    while (inFlight < limits.in_flight && waiting.length > 0) {
-      inFlight++
-      void send(take()).finally(() => {
-        inFlight--
-        if (waiting.length > 0) pump()
-        else if (inFlight === 0) for (const resolve of idle.splice(0)) resolve()
-      })
-    }
-  }
-
-  /** Sends a batch until it is answered. One refused for what it holds is halved until the culprit stands alone. */
-  const send = async (batch: readonly Waiting[]): Promise<void> => {
-    const lease = options.lease()
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const held = await commitBatch(
-          options.sql,
-          lease,
-          batch.map((item) => item.entry),
-        )
-        if (held) {
-          options.onCommitted({ entries: batch.length, finished: batch.some((item) => item.entry.finish !== null) })
-          for (const item of batch) item.resolve()
-        } else {
-          options.onLeaseLost(lease.epoch)
-          for (const item of batch) item.reject(errors.lease_lost())
-        }
-        return
-      } catch (error) {
-        if (!isTransient(error)) return refused(batch, error)
-        if (closed) return batch.forEach((item) => item.reject(errors.journal_failed({ cause: error })))
-        if (attempt === 0) options.log.warn({ err: error }, 'the database is out of reach: the journal waits for it')
-        await new Promise((resolve) => setTimeout(resolve, Math.min(20 * 2 ** attempt, 500)))
-      }
-    }
-  }
-
-  const refused = async (batch: readonly Waiting[], error: unknown): Promise<void> => {
-    if (batch.length > 1) {
-      const middle = batch.length >> 1
-      await send(batch.slice(0, middle))
-      return send(batch.slice(middle))
-    }
-    const [item] = batch
-    options.log.error({ err: error, execution_id: item?.entry.execution_id }, 'the database refused a journal entry')
-    item?.reject(errors.journal_failed({ cause: error }))
-  }
-
+  const desk: Desk = { options, waiting: [], in_flight: 0, scheduled: false, closed: false, idle: [] }
   return {
     commit: (entry) =>
       new Promise((resolve, reject) => {
-        waiting.push({ entry, resolve, reject })
-        if (!scheduled && inFlight < limits.in_flight) {
-          scheduled = true
-          setImmediate(pump)
-        }
+        desk.waiting.push({ entry, resolve, reject })
+        if (desk.scheduled || desk.in_flight >= limits.in_flight) return
+        desk.scheduled = true
+        setImmediate(pump, desk)
       }),
-    drained: () =>
-      inFlight === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => void idle.push(resolve)),
-    close: () => void (closed = true),
+    drained: () => (isIdle(desk) ? Promise.resolve() : new Promise((resolve) => void desk.idle.push(resolve))),
+    close: () => void (desk.closed = true),
   }
+}
+
+const isIdle = (desk: Desk): boolean => desk.in_flight === 0 && desk.waiting.length === 0
+
+const pump = (desk: Desk): void => {
+  desk.scheduled = false
+  while (desk.in_flight < limits.in_flight && desk.waiting.length > 0) {
+    desk.in_flight++
+    void send(desk, take(desk)).finally(() => {
+      desk.in_flight--
+      if (desk.waiting.length > 0) pump(desk)
+      else if (isIdle(desk)) for (const resolve of desk.idle.splice(0)) resolve()
+    })
+  }
+}
+
+/** The next batch, as large as one statement should be. */
+const take = (desk: Desk): Waiting[] => {
+  const { waiting } = desk
+  let bytes = 0
+  let count = 0
+  while (count < waiting.length && count < limits.entries && bytes < limits.bytes) bytes += (waiting[count++] as Waiting).entry.body.length
+  desk.waiting = count === waiting.length ? [] : waiting.slice(count)
+  return count === waiting.length ? waiting : waiting.slice(0, count)
+}
+
+/** Sends a batch until it is answered. */
+const send = async (desk: Desk, batch: readonly Waiting[]): Promise<void> => {
+  const { options } = desk
+  const lease = options.lease()
+  const entries = batch.map((item) => item.entry)
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const held = await commitBatch(options.sql, lease, entries)
+      if (!held) options.onLeaseLost(lease.epoch)
+      for (const item of batch) {
+        if (held) item.resolve()
+        else item.reject(errors.lease_lost())
+      }
+      return
+    } catch (error) {
+      if (!isTransient(error)) return refused(desk, batch, error)
+      if (desk.closed) {
+        for (const item of batch) item.reject(errors.draining({ cause: error }))
+        return
+      }
+      if (attempt === 0) options.log.warn({ err: error }, 'the database is out of reach: the journal waits for it')
+      await new Promise((resolve) => setTimeout(resolve, Math.min(20 * 2 ** attempt, 500)))
+    }
+  }
+}
+
+/** A batch refused for what it holds is halved until the culprit stands alone. */
+const refused = async (desk: Desk, batch: readonly Waiting[], error: unknown): Promise<void> => {
+  if (batch.length > 1) {
+    const middle = batch.length >> 1
+    await send(desk, batch.slice(0, middle))
+    return send(desk, batch.slice(middle))
+  }
+  const [item] = batch
+  desk.options.log.error({ err: error, execution_id: item?.entry.execution_id }, 'the database refused a journal entry')
+  item?.reject(errors.journal_failed({ cause: error }))
 }

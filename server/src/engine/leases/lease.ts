@@ -39,70 +39,77 @@ export interface LeaseOptions {
 
 const beat_ms = 1_000
 
+/** Everything of one lease that changes. */
+interface Holding {
+  readonly options: LeaseOptions
+  row: LeaseRow
+  stopped: boolean
+  renewing: Promise<void> | null
+  beating: Promise<void> | null
+}
+
 export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
-  const { sql, log } = options
-  let row = await register(sql, options.worker_id)
-  let stopped = false
-  let renewing: Promise<void> | null = null
-  let beating: Promise<void> | null = null
-
-  const recoverOwn = async (): Promise<void> => {
-    const freed = await freeOwn(sql, row)
-    if (freed > 0) log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
-    await options.onWork({ queued: true, cancels: false })
-  }
-
-  const renew = async (): Promise<void> => {
-    options.onLost()
-    log.warn({ worker_id: row.id, epoch: row.epoch }, 'the lease was lost: dropping what was held and registering again')
-    while (!stopped) {
-      try {
-        row = await register(sql, options.worker_id)
-        return await recoverOwn()
-      } catch (error) {
-        if (!isTransient(error)) throw error
-        await new Promise((resolve) => setTimeout(resolve, 200))
-      }
-    }
-  }
-
-  const lost = (epoch: number): void => {
-    if (stopped || renewing !== null || epoch !== row.epoch) return
-    renewing = renew()
-      .catch((error: unknown) => log.error({ err: error }, 'registering the worker again failed'))
-      .finally(() => void (renewing = null))
-  }
-
-  const beat = async (): Promise<void> => {
-    const held = row
-    try {
-      const pulse = await heartbeat(sql, held, options.takeover_ms)
-      if (stopped) return
-      if (pulse === null) return lost(held.epoch)
-      const freed = pulse.somebody_died ? await takeOver(sql, options.takeover_ms) : 0
-      if (freed > 0) log.warn({ executions: freed }, 'a worker has gone silent: its executions are taken over')
-      if (freed > 0 || pulse.queued || pulse.cancels) await options.onWork({ queued: freed > 0 || pulse.queued, cancels: pulse.cancels })
-    } catch (error) {
-      if (!stopped) log.warn({ err: error }, 'a heartbeat failed')
-    }
-  }
-
+  const row = await register(options.sql, options.worker_id)
+  const holding: Holding = { options, row, stopped: false, renewing: null, beating: null }
   const timer = setInterval(() => {
-    if (beating !== null || renewing !== null) return
-    beating = beat().finally(() => void (beating = null))
+    if (holding.beating !== null || holding.renewing !== null) return
+    holding.beating = beat(holding).finally(() => void (holding.beating = null))
   }, beat_ms)
-
   return {
-    row: () => row,
-    recover: recoverOwn,
-    lost,
+    row: () => holding.row,
+    recover: () => recoverOwn(holding),
+    lost: (epoch) => lose(holding, epoch),
     stop: async () => {
-      if (stopped) return
-      stopped = true
+      if (holding.stopped) return
+      holding.stopped = true
       clearInterval(timer)
-      await beating
-      await renewing
-      await resign(sql, row)
+      await holding.beating
+      await holding.renewing
+      await resign(options.sql, holding.row)
     },
+  }
+}
+
+const recoverOwn = async ({ options, row }: Holding): Promise<void> => {
+  const freed = await freeOwn(options.sql, row)
+  if (freed > 0) options.log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
+  await options.onWork({ queued: true, cancels: false })
+}
+
+const lose = (holding: Holding, epoch: number): void => {
+  if (holding.stopped || holding.renewing !== null || epoch !== holding.row.epoch) return
+  holding.renewing = renew(holding)
+    .catch((error: unknown) => holding.options.log.error({ err: error }, 'registering the worker again failed'))
+    .finally(() => void (holding.renewing = null))
+}
+
+const renew = async (holding: Holding): Promise<void> => {
+  const { options, row } = holding
+  options.onLost()
+  options.log.warn({ worker_id: row.id, epoch: row.epoch }, 'the lease was lost: dropping what was held and registering again')
+  while (!holding.stopped) {
+    try {
+      holding.row = await register(options.sql, options.worker_id)
+      return await recoverOwn(holding)
+    } catch (error) {
+      if (!isTransient(error)) throw error
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  }
+}
+
+const beat = async (holding: Holding): Promise<void> => {
+  const { options, row } = holding
+  const { sql, log, takeover_ms } = options
+  try {
+    const pulse = await heartbeat(sql, row, takeover_ms)
+    if (holding.stopped) return
+    if (pulse === null) return lose(holding, row.epoch)
+    const freed = pulse.somebody_died ? await takeOver(sql, takeover_ms) : 0
+    if (freed > 0) log.warn({ executions: freed }, 'a worker has gone silent: its executions are taken over')
+    const queued = freed > 0 || pulse.queued
+    if (queued || pulse.cancels) await options.onWork({ queued, cancels: pulse.cancels })
+  } catch (error) {
+    if (!holding.stopped) log.warn({ err: error }, 'a heartbeat failed')
   }
 }

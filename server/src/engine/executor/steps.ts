@@ -1,0 +1,122 @@
+import { decideFailure } from '../graph/failure.ts'
+import { inputsOf, passOn, type Ready, settle, type Step } from '../graph/plan.ts'
+import type { NodeInput, NodeResult } from '../node.ts'
+import { type Attempt, attemptEffect, failureOf } from './effect.ts'
+import { addAlarm, type Live, nodeOf } from './live.ts'
+
+/** Pure steps that run in one turn of the event loop before a commit gives the others theirs. */
+const pure_steps_per_turn = 500
+
+/** The step that an attempt amounts to: the plan's pure rules say what a failure leads to. */
+const stepOf = (live: Live, next: Ready, started_at: number, answer: Attempt): Step => {
+  const { graph, compiled } = nodeOf(live, next.index)
+  const finished_at = live.host.app.now()
+  const base = { node_id: graph.id, attempt: next.attempt, started_at, finished_at }
+  if (answer.ok) {
+    const { result } = answer
+    live.reply ??= result.reply ?? null
+    return { ...base, status: 'succeeded', port: result.port ?? 'out', output: result.output ?? null, error: null, retry_at: null }
+  }
+  const { code, message, details } = answer.failure
+  const error = { code, message, details }
+  const decision = decideFailure({
+    retry: graph.retry,
+    on_error: graph.on_error,
+    attempt: next.attempt,
+    failure: answer.failure,
+    retry_if: compiled.retryIf === null ? null : compiled.retryIf(live.scope, error),
+    now: finished_at,
+    random: live.host.random(),
+  })
+  return {
+    ...base,
+    status: 'failed',
+    port: decision.kind === 'leave' ? decision.port : null,
+    output: decision.kind === 'leave' ? decision.output : null,
+    error,
+    retry_at: decision.kind === 'retry' ? decision.retry_at : null,
+  }
+}
+
+const inputOf = (live: Live, index: number): NodeInput<never> => {
+  const { input, inputs } = inputsOf(live.run, index)
+  return { config: nodeOf(live, index).compiled.evaluate(live.scope) as never, input, inputs }
+}
+
+const attemptPure = (live: Live, index: number): Attempt => {
+  const { graph, compiled } = nodeOf(live, index)
+  try {
+    if (graph.passes_through) return { ok: true, result: passOn(live.run, index) }
+    if (compiled.type.kind !== 'pure') throw new Error(`a ${compiled.type.kind} node is not run as a pure one`)
+    const result: NodeResult = compiled.type.run(inputOf(live, index))
+    return { ok: true, result }
+  } catch (error) {
+    return { ok: false, failure: failureOf(error) }
+  }
+}
+
+/**
+ * Runs the pure nodes that are ready and whatever they make ready, adding their steps to `steps`. Answers with the effects to
+ * start once those steps are durable. Retries that are not due get an alarm that calls `advance`.
+ */
+export const runPure = (live: Live, steps: Step[], advance: () => void): readonly Ready[] => {
+  const { run } = live
+  const { now } = live.host.app
+  const effects: Ready[] = []
+  for (let budget = pure_steps_per_turn; budget > 0 && run.failed === null; budget--) {
+    const next = live.ready.shift()
+    if (next === undefined) break
+    if (next.not_before !== null && next.not_before > now()) {
+      addAlarm(live, next.not_before, () => {
+        live.ready.push(next)
+        advance()
+      })
+      continue
+    }
+    const { graph, compiled } = nodeOf(live, next.index)
+    if (!graph.passes_through && compiled.type.kind === 'effect') {
+      effects.push(next)
+      continue
+    }
+    const started_at = now()
+    const step = stepOf(live, next, started_at, attemptPure(live, next.index))
+    steps.push(step)
+    live.ready.push(...settle(run, step))
+  }
+  return effects
+}
+
+/** Begins an attempt of an effect; what it comes to is noted in `arrived`, and `advance` called. */
+export const launch = (live: Live, next: Ready, advance: () => void): void => {
+  const { host, facts } = live
+  if (!host.launching()) return
+  const { graph, compiled } = nodeOf(live, next.index)
+  const { type } = compiled
+  if (type.kind !== 'effect') throw new Error(`a ${type.kind} node is not run as an effect`)
+  const abandon = new AbortController()
+  live.in_flight.set(next.index, abandon)
+  const started_at = host.app.now()
+  const arrive = (answer: Attempt | null): void => {
+    live.in_flight.delete(next.index)
+    if (answer !== null && !live.over) {
+      live.arrived.push(stepOf(live, next, started_at, answer))
+      advance()
+    }
+    if (live.in_flight.size === 0) for (const resolve of live.quiet.splice(0)) resolve()
+  }
+  let input: NodeInput<never>
+  try {
+    input = inputOf(live, next.index)
+  } catch (error) {
+    return arrive({ ok: false, failure: failureOf(error) })
+  }
+  const { workspace_id, execution_id } = facts
+  const idempotency_key = `${execution_id}:${graph.id}`
+  void attemptEffect({
+    node: type,
+    input,
+    io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key },
+    timeout_ms: graph.timeout_ms ?? host.step_timeout_ms,
+    abandon: abandon.signal,
+  }).then(arrive)
+}

@@ -1,0 +1,68 @@
+import type { App } from '../../platform/context.ts'
+import { scopeFor } from '../compile.ts'
+import { replay } from '../graph/plan.ts'
+import type { Entry, RecordBody } from '../journal/record.ts'
+import { isTransient } from '../journal/transient.ts'
+import type { Claimed } from '../leases/claim.ts'
+import type { Versions } from '../versions.ts'
+import { finishOf } from './entry.ts'
+import { type Held, holdExecution } from './execution.ts'
+import type { Facts, Host, Listener } from './live.ts'
+
+/** An execution that was with this many workers when they died is not given to another. */
+const most_recoveries = 25
+
+const factsOf = (claimed: Claimed): Facts => ({
+  execution_id: claimed.id,
+  workspace_id: claimed.workspace_id,
+  workflow_id: claimed.workflow_id,
+  version: claimed.version,
+  mode: claimed.mode,
+  started_at: Date.parse(claimed.started_at),
+})
+
+/** Makes an execution live again from its journal, and says how it goes on. */
+export const revive = async (input: {
+  readonly host: Host
+  readonly versions: Versions
+  readonly claimed: Claimed
+  readonly listener: Listener | null
+}): Promise<{ readonly execution: Held; readonly go: 'begin' | 'cancel' }> => {
+  const { host, claimed } = input
+  const version = await input.versions.get(claimed.workflow_id, claimed.version)
+  const [first] = claimed.records
+  if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
+  const facts = factsOf(claimed)
+  const steps = claimed.records.flatMap((record) => record.body.steps)
+  const run = replay(version.graph, { ...first.body.trigger, at: facts.started_at }, steps)
+  const execution = holdExecution({
+    host,
+    facts,
+    version,
+    run,
+    scope: scopeFor({ version, run, facts }),
+    next_seq: (claimed.records.at(-1)?.seq ?? 0) + 1,
+    accept: null,
+    listener: input.listener,
+  })
+  const poisonous = claimed.recoveries > most_recoveries
+  if (poisonous) host.app.log.error({ execution_id: claimed.id }, 'every worker that took this execution died: it is cancelled')
+  return { execution, go: claimed.cancel_requested || poisonous ? 'cancel' : 'begin' }
+}
+
+/** The entry that ends an execution which no process can go on with: its version or its journal is damaged. Throws what may pass. */
+export const giveUp = (app: App, claimed: Claimed, cause: unknown): Entry => {
+  if (isTransient(cause)) throw cause
+  app.log.error({ err: cause, execution_id: claimed.id }, 'an execution cannot be taken up and is failed')
+  const at = app.now()
+  const error = { code: 'engine.unrecoverable', message: 'The execution could not be taken up again', details: null, node_id: null }
+  const body: RecordBody = { at, steps: [], ending: { status: 'failed', error } }
+  return {
+    execution_id: claimed.id,
+    workspace_id: claimed.workspace_id,
+    seq: (claimed.records.at(-1)?.seq ?? -1) + 1,
+    body: JSON.stringify(body),
+    accept: null,
+    finish: finishOf(app, factsOf(claimed), { status: 'failed', output: null, error }, at),
+  }
+}

@@ -1,0 +1,38 @@
+import type { Finished, Running } from '../contract.ts'
+import type { HttpReply } from '../node.ts'
+import type { Listener } from './live.ts'
+
+/** Callers of this process that wait for executions, whoever holds those. */
+export interface Watchers {
+  readonly open: (execution_id: string) => { readonly running: Running; readonly listener: Listener }
+  /** For an execution that is taken up: whoever started it here is told of its end. */
+  readonly of: (execution_id: string) => Listener | null
+}
+
+export const openWatchers = (): Watchers => {
+  const waiting = new Map<string, Listener>()
+  return {
+    of: (execution_id) => waiting.get(execution_id) ?? null,
+    open: (execution_id) => {
+      const accepted = Promise.withResolvers<void>()
+      const replied = Promise.withResolvers<HttpReply | null>()
+      const finished = Promise.withResolvers<Finished>()
+      // Whoever starts an execution need not look at all three.
+      for (const { promise } of [accepted, replied, finished]) promise.catch(() => undefined)
+      const listener: Listener = {
+        accepted: accepted.resolve,
+        refused: (error) => {
+          waiting.delete(execution_id)
+          for (const part of [accepted, replied, finished]) part.reject(error)
+        },
+        replied: replied.resolve,
+        finished: (end) => {
+          waiting.delete(execution_id)
+          finished.resolve(end)
+        },
+      }
+      waiting.set(execution_id, listener)
+      return { listener, running: { execution_id, accepted: accepted.promise, replied: replied.promise, finished: finished.promise } }
+    },
+  }
+}
