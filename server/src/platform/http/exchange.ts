@@ -77,8 +77,11 @@ export class Exchange implements RawRequest, RawReply {
   }
 
   get path(): string {
-    const mark = this.url.indexOf('?')
-    return mark < 0 ? this.url : this.url.slice(0, mark)
+    const { url } = this
+    // A proxy may be sent the whole address (RFC 9112, section 3.2.2).
+    const start = url.startsWith('/') ? 0 : Math.max(0, url.indexOf('/', url.indexOf('://') + 3))
+    const mark = url.indexOf('?')
+    return url.slice(start, mark < 0 ? undefined : mark)
   }
 
   get query(): string {
@@ -228,6 +231,7 @@ export class Exchange implements RawRequest, RawReply {
         path,
         route: this.#observed.route,
         status,
+        ...(this.#response.destroyed ? { client: 'gone' } : {}),
         duration_ms: Math.round(seconds * 1e5) / 100,
         ...(this.actor.type === 'user' ? { user_id: this.actor.user_id, workspace_id: this.workspace_id } : {}),
       },

@@ -215,6 +215,30 @@ test('names that reach into prototypes are refused', async () => {
   expect(Reflect.get({}, 'admin')).toBeUndefined()
 })
 
+test('however much is wrong with the input, the answer is short and quick', async () => {
+  const names = Array.from({ length: 60_000 }, (_, index) => `"field${index}":1`).join(',')
+  for (const body of [
+    `{${names}}`,
+    `{"title":"x","${'y'.repeat(900_000)}":1}`,
+    `{"title":[${'1,'.repeat(400_000)}1]}`,
+    `[${'{},'.repeat(300_000)}{}]`,
+  ]) {
+    const began = performance.now()
+    const { status, text } = await post(body)
+    expect([status, text.length < 8_000]).toEqual([422, true])
+    expect(performance.now() - began).toBeLessThan(2_000)
+  }
+})
+
+test('a whole address in the request line is the path in it', async () => {
+  const answer = await bytes('GET http://mill.example/api/v1/nothing/here?x=1 HTTP/1.1\r\nhost: mill.example\r\nconnection: close\r\n\r\n')
+  expect([answer.status, answer.body['path']]).toEqual([404, '/api/v1/nothing/here'])
+  expect((await bytes('GET http://mill.example/api/v1/notes/1 HTTP/1.1\r\nhost: mill.example\r\nconnection: close\r\n\r\n')).status).toBe(
+    200,
+  )
+  expect((await bytes('OPTIONS * HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')).status).toBe(404)
+})
+
 const megabytes = 100
 const big = Buffer.alloc(1_000_000, 0x20)
 

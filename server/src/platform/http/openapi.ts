@@ -69,7 +69,7 @@ const operationOf = (
       ...common,
       security: [],
       parameters: pathParameters(path, undefined),
-      responses: { ...rawReplies(route, schemas), ...problemReplies(rawErrors(route)) },
+      responses: merged(rawReplies(route, schemas), problemReplies(rawErrors(route))),
     }
   }
   const parameters = [
@@ -89,7 +89,7 @@ const operationOf = (
             content: { 'application/json': { schema: named(strict(withoutDefaulted(plain(route.body))), schemas) } },
           },
         }),
-    responses: { ...repliesOf(route, schemas), ...problemReplies(errorsOf(route)) },
+    responses: merged(repliesOf(route, schemas), problemReplies(errorsOf(route))),
     ...(route.allow.includes(':') ? { 'x-permission': { name: route.allow, least_role: input.permissions[route.allow]?.least } } : {}),
     'x-rate-limits': rateLimits(route),
   }
@@ -209,11 +209,28 @@ const headersOf = (route: OrdinaryRoute): readonly Document[] => {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }))
 }
 
+interface Described {
+  readonly description?: string
+  readonly content?: Document
+}
+
+/** One status may carry a reply of the route's own as well as a problem. */
+const merged = (replies: Document, problems: Document): Document =>
+  Object.fromEntries(
+    [...new Set([...Object.keys(replies), ...Object.keys(problems)])].map((status) => {
+      const reply = (replies[status] ?? {}) as Described
+      const problem = (problems[status] ?? {}) as Described
+      if (reply.content === undefined || problem.content === undefined) return [status, { ...reply, ...problem }]
+      const description = `${reply.description}\n\n${problem.description}`
+      return [status, { ...reply, description, content: { ...reply.content, ...problem.content } }]
+    }),
+  )
+
 const repliesOf = (route: OrdinaryRoute, schemas: Map<string, JsonSchema>): Document =>
   Object.fromEntries(
-    Object.entries(route.replies).map(([status, schema]) => {
+    Object.entries({ ...(route.etag === true && route.method === 'GET' ? { 304: {} } : {}), ...route.replies }).map(([status, schema]) => {
       const description = statusWords[status] ?? 'Done.'
-      if (status === '204') return [status, { description }]
+      if (status === '204' || status === '304') return [status, { description }]
       const headers =
         route.etag === true && status.startsWith('2')
           ? { headers: { ETag: { description: 'The revision of the object.', schema: { type: 'string' } } } }
@@ -227,6 +244,7 @@ const statusWords: { readonly [status: string]: string | undefined } = {
   201: 'Created.',
   202: 'Accepted; it goes on.',
   204: 'Done; there is nothing to say.',
+  304: 'It is as it was.',
 }
 
 const rawReplies = (route: RawRoute, schemas: Map<string, JsonSchema>): Document =>

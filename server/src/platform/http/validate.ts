@@ -33,11 +33,15 @@ export const validatorOf = (schema: JsonSchema): Validate => {
   }
 }
 
-export const invalid = (errors: readonly FieldError[]): Error =>
-  httpErrors.validation_failed({
-    detail: errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; '),
-    errors,
-  })
+const most_errors = 32
+const longest_path = 200
+
+/** The problem for input that is not valid. What it says is bounded, however much is wrong with the input. */
+export const invalid = (all: readonly FieldError[]): Error => {
+  const errors = all.slice(0, most_errors).map(({ path, message }) => ({ path: path.slice(0, longest_path), message }))
+  const said = errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`))
+  return httpErrors.validation_failed({ detail: said.slice(0, 3).join('; ') + (said.length > 3 ? '; …' : ''), errors })
+}
 
 const dotted = (pointer: string): string =>
   pointer === '' ? '' : pointer.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
