@@ -172,3 +172,15 @@ export const compileOptionalAccess = (syntax: Syntax & { op: '.?' | '[?]' }, loc
     },
   }
 }
+
+/** A path that may break off anywhere: undefined then. It makes no errors, so that it costs little where much is missing. */
+export const compilePresence = (syntax: Syntax, locals: Locals, compiling: Compiling): ((frame: Frame) => Value | undefined) => {
+  if (syntax.op !== '.') return compiling.compile(syntax, locals).run
+  const [holder, key] = syntax.args
+  const run = holder.op === '.' ? compilePresence(holder, locals, compiling) : compileHolder(syntax, holder, locals, compiling).run
+  return (frame) => {
+    const value = run(frame)
+    if (value === undefined) return undefined
+    return value instanceof Optional ? throughOptional(value, key).value : lookUp(value, key)
+  }
+}

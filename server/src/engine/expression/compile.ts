@@ -3,7 +3,7 @@ import { compileCall, compileMethod } from './call.ts'
 import { type Arithmetic, calculate, type Comparison, compare, contains, equal, nameOf } from './operators.ts'
 import type { Compiling, Evaluate, Locals, Part, Reference, Root } from './scope.ts'
 import type { Syntax } from './syntax.ts'
-import { Duration, Fault, forbiddenKey, Instant, type Kind, type Value } from './value.ts'
+import { Duration, Fault, fault_cost, forbiddenKey, Instant, type Kind, spend, type Value } from './value.ts'
 
 const literal = (syntax: Syntax & { op: 'value' }): Part => {
   const value = syntax.args
@@ -153,6 +153,7 @@ const logical = (syntax: BinarySyntax<'&&' | '||'>, locals: Locals, compiling: C
         first = left(frame)
       } catch (error) {
         if (!(error instanceof Fault) || error.code === 'expression.limit') throw error
+        spend(frame, fault_cost)
         if (right(frame) === decisive) return decisive
         throw error
       }

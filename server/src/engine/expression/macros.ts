@@ -1,7 +1,8 @@
+import { compilePresence } from './access.ts'
 import { checkedList, compare, nameOf } from './operators.ts'
 import type { Compiling, Evaluate, Frame, Locals, Part } from './scope.ts'
 import type { Syntax } from './syntax.ts'
-import { Fault, isList, isMap, kindOf, Optional, spend, type Kind, type Value } from './value.ts'
+import { Fault, fault_cost, isList, isMap, kindOf, Optional, spend, type Kind, type Value } from './value.ts'
 
 interface Use {
   readonly syntax: Syntax
@@ -100,6 +101,7 @@ const quantifier = (name: string, decisive: boolean): Macro =>
         if (truth(body(frame), offset) === decisive) return decisive
       } catch (error) {
         if (!(error instanceof Fault) || error.code === 'expression.limit') throw error
+        spend(frame, fault_cost)
         fault ??= error
       }
     }
@@ -152,21 +154,10 @@ const has: Macro = {
     const [argument] = use.args as [Syntax]
     if (argument.op !== '.') throw new Fault('expression.argument', 'has() takes a path, as in `has(trigger.body.name)`', argument.pos)
     const before = use.compiling.references.length
-    const { run } = use.compiling.compile(argument, use.locals)
+    const run = compilePresence(argument, use.locals, use.compiling)
     const asked = use.compiling.references.splice(before)
     use.compiling.references.push(...asked.map((reference) => ({ ...reference, optional: true })))
-    return {
-      kind: 'bool',
-      run: (frame) => {
-        try {
-          const value = run(frame)
-          return value instanceof Optional ? value.value !== undefined : true
-        } catch (error) {
-          if (error instanceof Fault && error.code === 'expression.missing') return false
-          throw error
-        }
-      },
-    }
+    return { kind: 'bool', run: (frame) => run(frame) !== undefined }
   },
 }
 

@@ -105,6 +105,9 @@ export const spend = (budget: Budget, amount: number): void => {
     throw new Fault('expression.limit', 'The expression does too much work: it runs over too many elements, or builds too much')
 }
 
+/** An error takes some 10 µs to make: as long as so many steps. Where errors are caught, they are charged for. */
+export const fault_cost = 50
+
 export const checkedText = (text: string): string => {
   if (text.length <= limits.text) return text
   throw new Fault('expression.limit', `The expression builds a text of ${text.length} characters; ${limits.text} are allowed`)
