@@ -18,7 +18,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
   expect(hook.status).toBeLessThan(300)
   await vi.waitFor(async () => {
-    const [row] = await mill.database.owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`
+    const [row] = await mill.database
+      .owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`
     expect(row?.['n']).toBeGreaterThan(0)
   })
 }
@@ -29,4 +30,8 @@ test('everything in the catalogue is under row-level security', async () => {
   expect(await findUnprotected(mill.database.owner)).toEqual([])
 })
 
-await denialSuite({ database: mill.database, a: { user_id: anna.id, workspace_id: anna.workspace_id }, b: { user_id: ben.id, workspace_id: ben.workspace_id } })
+await denialSuite({
+  database: mill.database,
+  a: { user_id: anna.id, workspace_id: anna.workspace_id },
+  b: { user_id: ben.id, workspace_id: ben.workspace_id },
+})

@@ -19,7 +19,7 @@ export interface Control {
 }
 
 export const openControl = (connection: ConnectionOptions, log: Logger): Control => {
-  const channels = new Map<string, Set<Listener>>()
+  const channels = createChannels()
   let link: Link | null = null
   let connecting: Promise<Link> | null = null
   let closed = false
@@ -30,12 +30,10 @@ export const openControl = (connection: ConnectionOptions, log: Logger): Control
       role: 'millrace_system',
       // What is written here is at most a notification, which is worth no wait for the disk.
       settings: { synchronous_commit: 'off', statement_timeout: '30s' },
-      onNotify: (channel, payload) => {
-        for (const listener of channels.get(channel) ?? []) listener.onNotify(payload)
-      },
+      onNotify: channels.notify,
       onLost: () => void restore(),
     })
-    for (const channel of channels.keys()) await opened.sendSimple(`listen ${quote(channel)}`)
+    for (const channel of channels.names()) await opened.sendSimple(`listen ${quote(channel)}`)
     link = opened
     return opened
   }
@@ -51,11 +49,10 @@ export const openControl = (connection: ConnectionOptions, log: Logger): Control
     // A loss while connecting is dealt with by whoever connects.
     if (link === null || link.alive()) return
     link = null
-    for (let delay = 50; !closed && channels.size > 0; delay = Math.min(delay * 2, 2_000)) {
+    for (let delay = 50; !closed && channels.names().length > 0; delay = Math.min(delay * 2, 2_000)) {
       try {
         await open()
-        for (const listeners of channels.values()) for (const listener of listeners) listener.onLost?.()
-        return
+        return channels.lost()
       } catch (error) {
         if (!isConnectionLoss(error)) log.error({ err: error }, 'cannot listen for notifications; trying again')
         await sleep(delay, undefined, { ref: false })
@@ -66,14 +63,11 @@ export const openControl = (connection: ConnectionOptions, log: Logger): Control
   return {
     listen: async (channel, listener) => {
       const opened = await open()
-      const listeners = channels.get(channel) ?? new Set()
-      channels.set(channel, listeners.add(listener))
+      channels.add(channel, listener)
       await opened.sendSimple(`listen ${quote(channel)}`)
       return async () => {
-        listeners.delete(listener)
-        if (listeners.size > 0 || channels.get(channel) !== listeners) return
-        channels.delete(channel)
-        if (link?.alive()) await link.sendSimple(`unlisten ${quote(channel)}`)
+        channels.remove(channel, listener)
+        if (!channels.names().includes(channel) && link?.alive()) await link.sendSimple(`unlisten ${quote(channel)}`)
       }
     },
     run: async (text, parameters) => {
@@ -84,6 +78,29 @@ export const openControl = (connection: ConnectionOptions, log: Logger): Control
       closed = true
       await connecting?.catch(() => null)
       await link?.close(1)
+    },
+  }
+}
+
+interface Channels {
+  readonly names: () => readonly string[]
+  readonly add: (channel: string, listener: Listener) => void
+  readonly remove: (channel: string, listener: Listener) => void
+  readonly notify: (channel: string, payload: string) => void
+  readonly lost: () => void
+}
+
+const createChannels = (): Channels => {
+  let entries: readonly { readonly channel: string; readonly listener: Listener }[] = []
+  return {
+    names: () => [...new Set(entries.map(({ channel }) => channel))],
+    add: (channel, listener) => void (entries = [...entries, { channel, listener }]),
+    remove: (channel, listener) => void (entries = entries.filter((entry) => entry.channel !== channel || entry.listener !== listener)),
+    notify: (channel, payload) => {
+      for (const entry of entries) if (entry.channel === channel) entry.listener.onNotify(payload)
+    },
+    lost: () => {
+      for (const { listener } of entries) listener.onLost?.()
     },
   }
 }

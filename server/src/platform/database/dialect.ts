@@ -50,7 +50,8 @@ class DirectExecutor extends DefaultQueryExecutor {
 }
 
 /** A Kysely that has no connection of its own: it hands every compiled statement to `run`. Cheap enough to make one per request. */
-export const kyselyOver = (run: Run): Kysely<Database> => new Kysely<Database>({ config: { dialect }, driver, dialect, executor: new DirectExecutor(run) })
+export const kyselyOver = (run: Run): Kysely<Database> =>
+  new Kysely<Database>({ config: { dialect }, driver, dialect, executor: new DirectExecutor(run) })
 
 const toResult = <R>(rows: Rows): QueryResult<R> => {
   const changed = rows.command === 'INSERT' || rows.command === 'UPDATE' || rows.command === 'DELETE' || rows.command === 'MERGE'

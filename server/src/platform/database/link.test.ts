@@ -78,7 +78,17 @@ test('a time that PostgreSQL writes is the time that it means', () => {
 test('a parameter that cannot be written disturbs no other statement on the connection', async () => {
   const circular: Record<string, unknown> = {}
   circular['self'] = circular
-  const bad: unknown[] = [undefined, { toJSON: () => undefined }, Symbol('x'), () => 1, circular, { big: 1n }, new Date(Number.NaN), [undefined], [1, [Symbol('y')]]]
+  const bad: unknown[] = [
+    undefined,
+    { toJSON: () => undefined },
+    Symbol('x'),
+    () => 1,
+    circular,
+    { big: 1n },
+    new Date(Number.NaN),
+    [undefined],
+    [1, [Symbol('y')]],
+  ]
   // Each of them is prepared before, so that its parameters would be written the moment it is sent.
   await Promise.all([one('$1::text', 'a'), one('$1::json', {}), one('$1::text[]', ['a']), one('$1::timestamptz', null)])
   const expressions = ['$1::text', '$1::json', '$1::text[]', '$1::timestamptz']
@@ -104,7 +114,15 @@ test('parameters that the driver would choke on while writing are refused by Pos
     one('$1::text', 'nul \0 byte'),
     one('$1::text', 'last'),
   ])
-  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected', 'fulfilled'])
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'rejected',
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'rejected',
+    'rejected',
+    'fulfilled',
+  ])
   expect(outcomes[6]).toEqual({ status: 'fulfilled', value: 'last' })
 })
 

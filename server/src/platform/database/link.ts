@@ -42,7 +42,9 @@ export interface LinkOptions {
 }
 
 /** Options of the driver that every connection of ours shares. */
-export const driverOptions = (options: Pick<LinkOptions, 'connection' | 'role' | 'settings'>): postgres.Options<Record<string, postgres.PostgresType>> => {
+export const driverOptions = (
+  options: Pick<LinkOptions, 'connection' | 'role' | 'settings'>,
+): postgres.Options<Record<string, postgres.PostgresType>> => {
   const { url: _, ...parts } = options.connection
   return {
     ...parts,
@@ -70,7 +72,8 @@ export const driverOptions = (options: Pick<LinkOptions, 'connection' | 'role' |
 export const openClient = (connection: ConnectionOptions, options: postgres.Options<Record<string, postgres.PostgresType>>): postgres.Sql =>
   connection.url === undefined ? postgres(options) : postgres(connection.url, options)
 
-export const connectionLost = (): Error => Object.assign(new Error('The connection to the database was lost.'), { code: 'CONNECTION_CLOSED' })
+export const connectionLost = (): Error =>
+  Object.assign(new Error('The connection to the database was lost.'), { code: 'CONNECTION_CLOSED' })
 
 const movedError = (): Error =>
   Object.assign(new Error('The statement ran out of its turn.'), { code: '0A000', routine: 'RevalidateCachedQuery' })
@@ -107,17 +110,15 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
   const run = (text: string, parameters: readonly unknown[], how: object): Promise<Rows> =>
     new Promise((resolve, reject) => {
       if (!alive) throw connectionLost()
-      const safe = parameters.map((value) => untyped(sql, checkParameter(value)))
-      if (safe.length > 65_000) throw new RangeError('A statement takes at most 65,000 parameters.')
-      if (text.includes('\0')) throw new TypeError('A statement cannot hold a NUL character.')
+      const safe = checkStatement(sql, text, parameters)
       waiting.add(reject)
-      const query = sql.unsafe(text, safe as never[], how)
+      const query = sql.unsafe(text, safe, how)
       query.then(
         (rows) => {
           waiting.delete(reject)
           // The driver repeats a statement whose plan a migration has made invalid, at the end of the line: behind other scopes.
           if ('retried' in query) reject(movedError())
-          else resolve(rows as unknown as Rows)
+          else resolve(rows)
         },
         (error: Error) => (waiting.delete(reject), reject(error)),
       )
@@ -128,20 +129,33 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     sendSimple: (text) => run(text, [], { prepare: false, simple: true }),
     alive: () => alive,
     close: async (grace_s = 5) => {
-      await sql.end({ timeout: grace_s })
+      // The driver would wait for the answer to what was under way on a connection that is gone.
+      await sql.end({ timeout: alive ? grace_s : 0 })
       die()
     },
   }
   try {
-    const [row] = await link.sendSimple('select current_user as role')
-    if (options.role !== null && row?.['role'] !== options.role) {
-      throw new Error(`The database session works as ${String(row?.['role'])} and not as ${options.role}. Is there a pooler in between that drops start-up parameters?`)
-    }
+    await checkRole(link, options.role)
   } catch (error) {
     await link.close(0)
     throw error
   }
   return link
+}
+
+const checkRole = async (link: Link, role: Role | null): Promise<void> => {
+  const [row] = await link.sendSimple('select current_user as role')
+  if (role === null || row?.['role'] === role) return
+  throw new Error(
+    `The database session works as ${String(row?.['role'])} and not as ${role}. Is there a pooler in between that drops start-up parameters?`,
+  )
+}
+
+/** Answers the parameters as they can be written, or throws before anything of the statement is. */
+const checkStatement = (sql: postgres.Sql, text: string, parameters: readonly unknown[]): never[] => {
+  if (parameters.length > 65_000) throw new RangeError('A statement takes at most 65,000 parameters.')
+  if (text.includes('\0')) throw new TypeError('A statement cannot hold a NUL character.')
+  return parameters.map((value) => untyped(sql, checkParameter(value))) as never[]
 }
 
 /** Keeps the driver from guessing the type of a value: the statement knows better, and one text stays one prepared statement. */

@@ -143,7 +143,8 @@ test('a fresh cluster: many databases migrate at once, and so does one whose own
     const names = Array.from({ length: 6 }, (_, index) => `mill_${index}`)
     await admin.unsafe('create role plain login createrole')
     for (const name of names) await admin.unsafe(`create database ${name} ${name === 'mill_0' ? 'owner plain' : ''}`)
-    const open = (name: string, user: string) => openDatabase({ connection: { host: server.host, port: server.port, user, database: name }, log })
+    const open = (name: string, user: string) =>
+      openDatabase({ connection: { host: server.host, port: server.port, user, database: name }, log })
     // The roles belong to the cluster: these meet there.
     const shared = await Promise.all(names.slice(1).map((name) => open(name, 'millrace')))
     await Promise.all(shared.map((handle) => handle.migrate(modules)))
@@ -208,7 +209,8 @@ test('next weeks’ partitions are made once, for every table that is partitione
     values (millrace.first_id('2030-01-02'), 'a.b', 'system', '{}', now()), (millrace.first_id('2031-01-02'), 'a.b', 'system', '{}', now())`
   const rows = await database.owner`select tableoid::regclass::text as partition from events order by id`
   expect(rows.map(({ partition }) => partition)).toEqual(['events_2030w01', 'events_default'])
-  const plan = await database.owner`explain select from events where id >= millrace.first_id('2030-01-02') and id < millrace.first_id('2030-01-03')`
+  const plan =
+    await database.owner`explain select from events where id >= millrace.first_id('2030-01-02') and id < millrace.first_id('2030-01-03')`
   const scanned = plan.map((line) => line['QUERY PLAN'] as string).filter((line) => line.includes(' on events_'))
   expect(scanned.every((line) => line.includes('events_2030w01'))).toBe(true)
   expect(await findUnprotected(database.owner)).toEqual([])

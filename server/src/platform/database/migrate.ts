@@ -30,7 +30,8 @@ export const readMigrations = async (sources: readonly MigrationSource[]): Promi
 const readModule = async (source: MigrationSource): Promise<Migration[]> => {
   const files = (await readdir(source.migrations)).filter((file) => file.endsWith('.sql')).toSorted()
   const wrong = files.find((file, index) => !/^\d{4}-[a-z0-9-]+\.sql$/.test(file) || Number(file.slice(0, 4)) !== index + 1)
-  if (wrong !== undefined) throw new Error(`${source.name}: migrations are numbered from 0001 without gaps, as NNNN-name.sql; ${wrong} is not.`)
+  if (wrong !== undefined)
+    throw new Error(`${source.name}: migrations are numbered from 0001 without gaps, as NNNN-name.sql; ${wrong} is not.`)
   return Promise.all(
     files.map(async (file) => {
       const text = await readFile(new URL(file, source.migrations), 'utf8')
@@ -63,7 +64,10 @@ export const migrate = async ({ sql, modules, log, up_to }: MigrateOptions): Pro
   await sql.unsafe(`select pg_advisory_lock(hashtext('millrace.migrations'))`)
   try {
     await sql.unsafe(prepare)
-    const pending = findPending(migrations, await readApplied(sql)).slice(0, up_to === undefined ? undefined : up_to - (await countApplied(sql)))
+    const pending = findPending(migrations, await readApplied(sql)).slice(
+      0,
+      up_to === undefined ? undefined : up_to - (await countApplied(sql)),
+    )
     for (const migration of pending) {
       await apply(sql, migration)
       log.info({ module: migration.module, migration: migration.name }, 'migration applied')
@@ -79,7 +83,10 @@ const checkVersion = async (sql: Sql): Promise<void> => {
     `select current_setting('server_version_num')::int as number, current_setting('server_version') as version`,
   )
   if (row !== undefined && row.number < 180_000) {
-    throw new StartError(`The database is PostgreSQL ${row.version}; this server needs 18 or later.`, 'Point DATABASE_URL at a PostgreSQL 18, or leave it out to use the embedded one.')
+    throw new StartError(
+      `The database is PostgreSQL ${row.version}; this server needs 18 or later.`,
+      'Point DATABASE_URL at a PostgreSQL 18, or leave it out to use the embedded one.',
+    )
   }
 }
 
@@ -149,9 +156,18 @@ const describe = (error: unknown, migration: Migration): unknown => {
   const { code, message, position } = error as { code?: string; message?: string; position?: string }
   const where = position === undefined ? '' : ` at line ${migration.text.slice(0, Number(position)).split('\n').length}`
   const what = `The migration ${migration.module}/${migration.name} failed${where}: ${message ?? String(error)}`
-  if (code === '55P03') return new StartError(what, 'Another session holds a lock on one of its tables. End it and start again; nothing of this migration was kept.', error)
+  if (code === '55P03')
+    return new StartError(
+      what,
+      'Another session holds a lock on one of its tables. End it and start again; nothing of this migration was kept.',
+      error,
+    )
   if (code === '42501') {
-    return new StartError(what, 'The user of DATABASE_URL must own the database and have CREATEROLE, for the roles millrace_app and millrace_system.', error)
+    return new StartError(
+      what,
+      'The user of DATABASE_URL must own the database and have CREATEROLE, for the roles millrace_app and millrace_system.',
+      error,
+    )
   }
   return new Error(what, { cause: error })
 }

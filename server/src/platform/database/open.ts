@@ -41,7 +41,11 @@ export interface DatabaseHandle {
   /** The raw driver as `millrace_system`, for SQL that is kept in step with its code by hand: the engine's journal. */
   readonly system: postgres.Sql
   /** Hears a channel for as long as the handle is open. `onLost`: the connection was away, notifications may have been missed. */
-  readonly listen: (channel: string, fn: (payload: string) => void, options?: { readonly onLost?: () => void }) => Promise<() => Promise<void>>
+  readonly listen: (
+    channel: string,
+    fn: (payload: string) => void,
+    options?: { readonly onLost?: () => void },
+  ) => Promise<() => Promise<void>>
   readonly control: Control
   /** Raised in this process after each commit that recorded events. */
   readonly committed: Signal
@@ -56,7 +60,11 @@ export const openDatabase = async ({ connection, log, pool = {} }: DatabaseOptio
   const writer = openWriter(connection, pool.transactions ?? 8)
   const control = openControl(connection, log)
   const system = openClient(connection, {
-    ...driverOptions({ connection, role: 'millrace_system', settings: { lock_timeout: '10s', idle_in_transaction_session_timeout: '60s' } }),
+    ...driverOptions({
+      connection,
+      role: 'millrace_system',
+      settings: { lock_timeout: '10s', idle_in_transaction_session_timeout: '60s' },
+    }),
     max: pool.system ?? 3,
     backoff: (tries) => Math.min(0.05 * 2 ** tries, 1),
   })

@@ -37,15 +37,18 @@ afterAll(async () => {
 
 const record = (scope: Scope, name: string): Promise<void> =>
   database.transaction(scope, async (tx) => {
-    await tx.run(`insert into events (name, workspace_id, actor_type, data, created_at) values ($1, $2, 'system', '{}', now())`, [name, scope.workspace_id])
+    await tx.run(`insert into events (name, workspace_id, actor_type, data, created_at) values ($1, $2, 'system', '{}', now())`, [
+      name,
+      scope.workspace_id,
+    ])
     return { result: undefined }
   })
 
-const own = (scope: Scope): Promise<Record<string, unknown>[]> => database.readSql(scope)('select workspace_id from events where name = $1', ['ready'])
+const own = (scope: Scope): Promise<Record<string, unknown>[]> =>
+  database.readSql(scope)('select workspace_id from events where name = $1', ['ready'])
 
 const killServer = async (): Promise<void> => {
-  const pid = server.pid()
-  if (pid === null) throw new Error('PostgreSQL is not running.')
+  const pid = await vi.waitFor(() => server.pid() ?? expect.fail('PostgreSQL is not running.'), { timeout: 10_000 })
   process.kill(pid, 'SIGKILL')
   await vi.waitFor(() => expect(server.pid()).not.toBe(pid))
 }
@@ -97,7 +100,10 @@ test('transactions through a killed PostgreSQL are done or not done, and what wa
   await vi.waitFor(() => expect(acknowledged.size).toBeGreaterThan(before + 20), { timeout: 10_000 })
   writing = false
   await Promise.all(writers)
-  const rows = await database.readSql({ role: 'millrace_system', user_id: null, workspace_id: null })(`select name from events where name ^@ 'written.'`, [])
+  const rows = await database.readSql({ role: 'millrace_system', user_id: null, workspace_id: null })(
+    `select name from events where name ^@ 'written.'`,
+    [],
+  )
   const found = new Set(rows.map((row) => row['name'] as string))
   expect([...acknowledged].filter((name) => !found.has(name))).toEqual([])
   expect([...refused].filter((name) => found.has(name))).toEqual([])

@@ -69,12 +69,7 @@ const toText = (value: unknown): string => (value === true ? 't' : value === fal
 const toJson = (value: unknown): string => (value instanceof JsonValue ? value.text : JSON.stringify(value))
 
 /** Type oid, oid of its array, and how both directions go. The oids are fixed in PostgreSQL's `pg_type.dat`. */
-const scalars: readonly (readonly [
-  oid: number,
-  array: number,
-  parse: (text: string) => unknown,
-  write?: (value: unknown) => string,
-])[] = [
+const scalars: readonly (readonly [oid: number, array: number, parse: (text: string) => unknown, write?: (value: unknown) => string])[] = [
   [16, 1000, (text) => text === 't'], // bool
   [17, 1001, (text) => Buffer.from(text.slice(2), 'hex')], // bytea
   [19, 1003, asIs], // name

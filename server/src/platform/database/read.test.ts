@@ -29,7 +29,8 @@ beforeAll(async () => {
     call millrace.protect('notes', 'workspace_id = millrace.current_workspace_id()');
   `)
   for (const scope of [a, b]) {
-    for (const body of ['one', 'two', 'three']) await database.owner`insert into notes (workspace_id, body) values (${scope.workspace_id}, ${body})`
+    for (const body of ['one', 'two', 'three'])
+      await database.owner`insert into notes (workspace_id, body) values (${scope.workspace_id}, ${body})`
   }
 })
 
@@ -87,13 +88,16 @@ test('a saved query is compiled once and takes its values and its scope with eac
   }
   const since = '2020-01-01T00:00:00.000Z'
   for (const scope of [a, b, a]) {
-    expect(await ofName(database.handle.read(scope), { name: 'notes.lost', since })).toEqual([{ name: 'notes.lost', workspace_id: scope.workspace_id }])
+    expect(await ofName(database.handle.read(scope), { name: 'notes.lost', since })).toEqual([
+      { name: 'notes.lost', workspace_id: scope.workspace_id },
+    ])
   }
   expect(await ofName(database.handle.read(a), { name: 'notes.made', since: '2999-01-01T00:00:00.000Z' })).toEqual([])
 })
 
 test('a read whose table changes under it while others wait behind it still answers within its own scope', async () => {
-  const everything = async (scope: Scope): Promise<readonly Note[]> => (await sql<Note>`select * from notes`.execute(database.handle.read(scope))).rows
+  const everything = async (scope: Scope): Promise<readonly Note[]> =>
+    (await sql<Note>`select * from notes`.execute(database.handle.read(scope))).rows
   // Prepared on every lane before the change.
   await Promise.all(Array.from({ length: 30 }, (_, index) => everything(index % 2 === 0 ? a : b)))
   for (let column = 0; column < 5; column++) {

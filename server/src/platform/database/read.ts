@@ -27,7 +27,8 @@ export interface Reader {
  * on it is ever cancelled, because that would hit whichever statement happens to run.
  */
 export const openReader = (connection: ConnectionOptions, count: { readonly app: number; readonly system: number }): Reader => {
-  const make = (role: Role, size: number): Lane[] => Array.from({ length: size }, () => ({ link: keepLink(laneOptions(connection, role)), waiting: 0 }))
+  const make = (role: Role, size: number): Lane[] =>
+    Array.from({ length: size }, () => ({ link: keepLink(laneOptions(connection, role)), waiting: 0 }))
   const lanes = { millrace_app: make('millrace_app', count.app), millrace_system: make('millrace_system', count.system) }
 
   return {

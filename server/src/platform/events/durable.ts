@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../context.ts'
 import type { Scope } from '../database/scope.ts'
 import type { Consumer } from './consumer.ts'
 import { filterOf, type Position, readNext, startOfLog } from './log.ts'
+import { onWake } from './on-wake.ts'
 
 /** Works one durable consumer off, for as long as this process is the one that owns it. */
 export interface DurableLoop {
@@ -17,10 +17,45 @@ interface Cursor extends Position {
 }
 
 const size = 500
-const limits = { gap_ms: 20, first_delay_ms: 250, longest_delay_ms: 60_000, save_ms: 60_000 }
+const gap_ms = 20
+const first_delay_ms = 250
+const longest_delay_ms = 60_000
+/** How often a cursor is written that has moved past events of others only. */
+const save_ms = 60_000
 const asSystem: Scope = { role: 'millrace_system', user_id: null, workspace_id: null }
 
 export const durableLoop = (app: App, consumer: Consumer, owned: () => boolean): DurableLoop => {
+  let retry: NodeJS.Timeout | null = null
+  const waker = onWake(gap_ms, async () => {
+    if (retry !== null) return
+    try {
+      while (await handler.step());
+    } catch (error) {
+      const delay_ms = handler.fail(error)
+      retry = setTimeout(() => {
+        retry = null
+        waker.wake()
+      }, delay_ms)
+    }
+  })
+  const handler = batchHandler(app, consumer, () => owned() && !waker.stopped())
+  return {
+    wake: waker.wake,
+    stop: async () => {
+      if (retry !== null) clearTimeout(retry)
+      await waker.stop()
+    },
+  }
+}
+
+interface BatchHandler {
+  /** Handles one batch, if there is any; answers whether to go on at once. */
+  readonly step: () => Promise<boolean>
+  /** Takes note of what `step` threw; answers after how many milliseconds to try again. */
+  readonly fail: (error: unknown) => number
+}
+
+const batchHandler = (app: App, consumer: Consumer, mayGoOn: () => boolean): BatchHandler => {
   const filter = filterOf(consumer.events)
   const read = app.database.readSql(asSystem)
   let cursor: Cursor | null = null
@@ -28,76 +63,35 @@ export const durableLoop = (app: App, consumer: Consumer, owned: () => boolean):
   let failures = 0
   // How many events are still taken one by one, so that only the one that fails stays behind and none before it is repeated.
   let careful = 0
-  let wanted = false
-  let stopped = false
-  let running: Promise<void> | null = null
-  let retry: NodeJS.Timeout | null = null
 
-  const save = async (from: Cursor, to: Position): Promise<void> => {
-    cursor = await saveCursor(app, consumer.name, from, to)
-    savedAt = performance.now()
-  }
-
-  /** Handles one batch; answers whether to go on at once. */
-  const step = async (): Promise<boolean> => {
-    if (stopped || !owned()) return false
-    const at = (cursor ??= await loadCursor(app, consumer.name))
-    const { events, next, more } = await readNext(read, at, filter, careful > 0 ? 1 : size)
-    if (stopped || !owned()) return false
-    if (events.length > 0) {
-      await consumer.handle(app, events)
-      careful = Math.max(0, careful - events.length)
-      await save(at, next)
-    } else if (next.snapshot !== at.snapshot && performance.now() - savedAt > limits.save_ms) {
-      await save(at, next)
-    } else {
-      cursor = { ...next, revision: at.revision }
-    }
-    failures = 0
-    return more
-  }
-
-  const run = async (): Promise<void> => {
-    while (wanted && !stopped && owned()) {
-      wanted = false
-      try {
-        while (await step());
-      } catch (error) {
-        tryLater(error)
-        return
-      }
-      await sleep(limits.gap_ms)
-    }
-    // Whoever owns it next may move it.
-    if (!owned()) cursor = null
-  }
-
-  const tryLater = (error: unknown): void => {
-    cursor = null
-    careful = size
-    const delay_ms = Math.min(limits.first_delay_ms * 2 ** failures++, limits.longest_delay_ms)
-    app.log.error({ err: error, consumer: consumer.name, failures, delay_ms }, 'an event consumer failed; it will try again')
-    retry = setTimeout(() => {
-      retry = null
-      wake()
-    }, delay_ms)
-  }
-
-  const wake = (): void => {
-    wanted = true
-    if (stopped || running !== null || retry !== null || !owned()) return
-    running = run().finally(() => {
-      running = null
-      if (wanted) wake()
-    })
+  const moveTo = async (from: Cursor, to: Position, handled: number): Promise<void> => {
+    const worthSaving = handled > 0 || (to.snapshot !== from.snapshot && performance.now() - savedAt > save_ms)
+    if (worthSaving) savedAt = performance.now()
+    cursor = worthSaving ? await saveCursor(app, consumer.name, from, to) : { ...to, revision: from.revision }
   }
 
   return {
-    wake,
-    stop: async () => {
-      stopped = true
-      if (retry !== null) clearTimeout(retry)
-      await running
+    step: async () => {
+      if (!mayGoOn()) {
+        // Whoever owns it next may move it.
+        cursor = null
+        return false
+      }
+      const at = (cursor ??= await loadCursor(app, consumer.name))
+      const { events, next, more } = await readNext(read, at, filter, careful > 0 ? 1 : size)
+      if (!mayGoOn()) return false
+      if (events.length > 0) await consumer.handle(app, events)
+      await moveTo(at, next, events.length)
+      careful = Math.max(0, careful - events.length)
+      failures = 0
+      return more
+    },
+    fail: (error) => {
+      cursor = null
+      careful = size
+      const delay_ms = Math.min(first_delay_ms * 2 ** failures++, longest_delay_ms)
+      app.log.error({ err: error, consumer: consumer.name, failures, delay_ms }, 'an event consumer failed; it will try again')
+      return delay_ms
     },
   }
 }

@@ -25,7 +25,11 @@ afterAll(() => database.close())
 
 /** A process of its own: its own connections, its own runner. */
 const process = async (consumers: readonly Consumer[] = []): Promise<App> => {
-  const bare = await bareApp({ database: await database.open(), modules: [{ name: 'mill', consumers }], services: [eventStart, eventRunner] })
+  const bare = await bareApp({
+    database: await database.open(),
+    modules: [{ name: 'mill', consumers }],
+    services: [eventStart, eventRunner],
+  })
   running.push(bare)
   return bare.app
 }

@@ -18,7 +18,9 @@ export const weeklyPartitions = defineService({
   start: async (partitions, app) => {
     await makePartitions(app)
     partitions.timer = setInterval(() => {
-      makePartitions(app).catch((error: unknown) => app.log.warn({ err: error }, 'next weeks’ partitions could not be made yet; it will be tried again'))
+      makePartitions(app).catch((error: unknown) =>
+        app.log.warn({ err: error }, 'next weeks’ partitions could not be made yet; it will be tried again'),
+      )
     }, every_ms)
     partitions.timer.unref()
   },

@@ -5,7 +5,8 @@ import { defineService } from '../service.ts'
 import type { Consumer } from './consumer.ts'
 import { type DurableLoop, durableLoop, ensureCursor } from './durable.ts'
 import { type Position, startOfLog } from './log.ts'
-import { type Tail, tailLog } from './tail.ts'
+import { onWake, type Waker } from './on-wake.ts'
+import { tailLog } from './tail.ts'
 
 const channel = 'millrace_events'
 const poll_ms = 1_000
@@ -52,111 +53,105 @@ interface Owned {
 }
 
 const createRunner = (app: App): Runner => {
-  const { control, committed } = app.database
-  const self = randomUUID()
   const consumers = app.modules.flatMap((module) => module.consumers ?? [])
-  const durables = consumers.filter((consumer) => consumer.delivery === 'durable').map((consumer): Owned => {
-    const owned: Owned = { consumer, loop: durableLoop(app, consumer, () => owned.lock?.alive() === true), lock: null }
-    return owned
-  })
-  const wakeDurables = (): void => {
-    for (const { loop } of durables) loop.wake()
-  }
-  const readTail = async (text: string, parameters: readonly unknown[]) => (await control.run(text, parameters)).rows
-  const notifier = createNotifier(app, self)
-  let tail: Tail | null = null
-  let timer: NodeJS.Timeout | null = null
-  let polls = 0
-  const undo: (() => void | Promise<void>)[] = []
+  const durables = ownDurables(app, consumers)
+  const ending: (() => void | Promise<void>)[] = []
   let stopping: Promise<void> | null = null
 
-  const claim = async (): Promise<void> => {
-    for (const owned of durables.filter(({ lock }) => lock?.alive() !== true)) {
-      const { rows, link } = await control.run(`select pg_try_advisory_lock(hashtext('millrace.consumer'), hashtext($1)) as held`, [owned.consumer.name])
-      owned.lock = rows[0]?.['held'] === true ? link : null
-      owned.loop.wake()
-    }
-  }
-
-  const poll = (): void => {
-    polls++
-    if (polls % claim_every === 0 && durables.some(({ lock }) => lock?.alive() !== true)) {
-      claim().catch((error: unknown) => app.log.warn({ err: error }, 'event consumers cannot be claimed'))
-    } else {
-      tail?.wake()
-    }
-  }
-
   const start = async (): Promise<void> => {
+    const { control, committed } = app.database
+    for (const consumer of consumers) if (consumer.delivery === 'durable') await ensureCursor(app, consumer.name)
     const everyProcess = consumers.filter((consumer) => consumer.delivery === 'every_process')
-    for (const { consumer } of durables) await ensureCursor(app, consumer.name)
-    const following = tailLog(app, readTail, everyProcess, app.use(eventStart), wakeDurables)
-    tail = following
-    undo.push(
-      committed.on(() => {
-        following.wake()
-        wakeDurables()
-        notifier.notify()
-      }),
-      await control.listen(channel, {
-        onNotify: (sender) => {
-          if (sender !== self) following.wake()
-        },
-        onLost: () => {
-          following.lost()
-          claim().catch((error: unknown) => app.log.warn({ err: error }, 'event consumers cannot be claimed'))
-        },
-      }),
-    )
-    await claim()
-    following.wake()
-    timer = setInterval(poll, poll_ms)
+    const readTail = async (text: string, parameters: readonly unknown[]) => (await control.run(text, parameters)).rows
+    const tail = tailLog(app, readTail, everyProcess, app.use(eventStart), durables.wake)
+    const self = randomUUID()
+    const notifier = notifyOthers(app, self)
+    const hearOwn = committed.on(() => {
+      tail.wake()
+      durables.wake()
+      notifier.wake()
+    })
+    const hearOthers = await control.listen(channel, {
+      onNotify: (sender) => {
+        if (sender !== self) tail.wake()
+      },
+      onLost: () => {
+        tail.lost()
+        void durables.claim()
+      },
+    })
+    await durables.claim()
+    tail.wake()
+    let polls = 0
+    const timer = setInterval(() => {
+      polls++
+      if (polls % claim_every === 0 && !durables.complete()) void durables.claim()
+      else tail.wake()
+    }, poll_ms)
+    ending.push(() => clearInterval(timer), hearOwn, hearOthers, tail.stop, notifier.stop)
   }
-
   const stop = async (): Promise<void> => {
-    if (timer !== null) clearInterval(timer)
-    for (const end of undo) await end()
-    await Promise.all([tail?.stop(), notifier.stop(), ...durables.map(({ loop }) => loop.stop())])
-    // Given free at once, so that another process takes over without waiting for this one's connection to go.
-    for (const owned of durables.filter(({ lock }) => lock?.alive() === true)) {
-      await owned.lock?.send(`select pg_advisory_unlock(hashtext('millrace.consumer'), hashtext($1))`, [owned.consumer.name])
-      owned.lock = null
-    }
+    for (const end of ending) await end()
+    await durables.release()
   }
-
   return { start, stop: () => (stopping ??= stop()) }
 }
 
-/** Tells other processes that there are new events. Many commits make one notification, outside of all of them: it takes a lock that commits share. */
-const createNotifier = (app: App, self: string): { notify: () => void; stop: () => Promise<void> } => {
-  let wanted = false
-  let running: Promise<void> | null = null
-  let stopped = false
+interface Durables {
+  readonly wake: () => void
+  /** Every durable consumer belongs to this process. */
+  readonly complete: () => boolean
+  /** Asks for those that this process does not have. */
+  readonly claim: () => Promise<void>
+  readonly release: () => Promise<void>
+}
 
-  const run = async (): Promise<void> => {
-    while (wanted && !stopped) {
-      wanted = false
-      try {
-        await app.database.control.run('select pg_notify($1, $2)', [channel, self])
-      } catch (error) {
-        app.log.debug({ err: error }, 'other processes could not be told of new events; they will find them when they poll')
-      }
-      await new Promise((resolve) => setTimeout(resolve, notify_gap_ms))
-    }
-  }
-  const notify = (): void => {
-    wanted = true
-    if (stopped || running !== null) return
-    running = run().finally(() => {
-      running = null
-      if (wanted) notify()
+/** The durable consumers, each at work in whichever process holds its advisory lock. */
+const ownDurables = (app: App, consumers: readonly Consumer[]): Durables => {
+  const { control } = app.database
+  const all = consumers
+    .filter((consumer) => consumer.delivery === 'durable')
+    .map((consumer): Owned => {
+      const owned: Owned = { consumer, loop: durableLoop(app, consumer, () => isHeld(owned)), lock: null }
+      return owned
     })
-  }
   return {
-    notify,
-    stop: async () => {
-      stopped = true
-      await running
+    wake: () => {
+      for (const owned of all) if (isHeld(owned)) owned.loop.wake()
+    },
+    complete: () => all.every(isHeld),
+    claim: async () => {
+      try {
+        for (const owned of all.filter((each) => !isHeld(each))) {
+          const { rows, link } = await control.run(`select pg_try_advisory_lock(${lockOf}) as held`, [owned.consumer.name])
+          owned.lock = rows[0]?.['held'] === true ? link : null
+          if (owned.lock !== null) owned.loop.wake()
+        }
+      } catch (error) {
+        app.log.warn({ err: error }, 'event consumers cannot be claimed; it will be tried again')
+      }
+    },
+    release: async () => {
+      await Promise.all(all.map(({ loop }) => loop.stop()))
+      // Given free at once, so that another process takes over without waiting for this one's connection to go.
+      for (const owned of all.filter(isHeld)) {
+        await owned.lock?.send(`select pg_advisory_unlock(${lockOf})`, [owned.consumer.name])
+        owned.lock = null
+      }
     },
   }
 }
+
+const lockOf = `hashtext('millrace.consumer'), hashtext($1)`
+
+const isHeld = (owned: Owned): boolean => owned.lock?.alive() === true
+
+/** Tells other processes that there are new events. Many commits make one notification, outside of all of them: it takes a lock that commits share. */
+const notifyOthers = (app: App, self: string): Waker =>
+  onWake(notify_gap_ms, async () => {
+    try {
+      await app.database.control.run('select pg_notify($1, $2)', [channel, self])
+    } catch (error) {
+      app.log.debug({ err: error }, 'other processes could not be told of new events; they will find them when they poll')
+    }
+  })

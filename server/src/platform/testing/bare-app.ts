@@ -25,7 +25,12 @@ export interface BareAppOptions {
 }
 
 /** An app with a database and the given services and nothing else: for tests of the platform itself. */
-export const bareApp = async ({ database, modules = [], services = [], log = pino({ level: 'silent' }) }: BareAppOptions): Promise<BareApp> => {
+export const bareApp = async ({
+  database,
+  modules = [],
+  services = [],
+  log = pino({ level: 'silent' }),
+}: BareAppOptions): Promise<BareApp> => {
   const lifecycle = createLifecycle(services)
   const config = loadConfig({ declared: [], env: {} })
   const newId = idSource(Date.now)

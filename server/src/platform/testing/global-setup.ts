@@ -21,7 +21,12 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   const log = pino({ level: 'error' })
   const path = await mkdtemp(join(tmpdir(), 'millrace-test-'))
   const directory = await openDataDirectory(path)
-  const server = await startEmbeddedPostgres({ directory, log, fsync: false, settings: { max_connections: '400', max_wal_size: '4GB', autovacuum: 'off' } })
+  const server = await startEmbeddedPostgres({
+    directory,
+    log,
+    fsync: false,
+    settings: { max_connections: '400', max_wal_size: '4GB', autovacuum: 'off' },
+  })
   const cluster: Cluster = { host: server.host, port: server.port, user: server.user }
   const tearDown = async (): Promise<void> => {
     await server.stop()
