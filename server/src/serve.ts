@@ -29,7 +29,7 @@ export const serve = async (): Promise<number> => {
   )
   const { code, drain, error } = await end.promise
   if (drain) await drainInTime(composition)
-  await Promise.race([composition.stop(), delay(drain ? drain_limit_ms : 2_000, undefined, { ref: false })])
+  await Promise.race([composition.stop(), delay(drain ? 5_000 : 2_000, undefined, { ref: false })])
   if (error instanceof StartError) throw error
   if (error !== undefined) composition.log.fatal({ err: error }, 'the server could not start')
   return code
