@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { expect, test } from 'vitest'
 import type { Json } from '../lib/json.ts'
-import { compileVersion, scopeFor, tryExpression } from './compile.ts'
+import { compileVersion, scopeFor } from './compile.ts'
 import type { Definition } from './graph/definition.ts'
 import { begin, inputsOf, outcomeOf, passOn, plan, type Ready, settle } from './graph/plan.ts'
 import { NodeFailure, type NodeType, pure } from './node.ts'
@@ -198,12 +198,4 @@ test('only a trigger that is there and not disabled may fire', () => {
     nodeTypes,
   )
   expect(['hook', 'off', 'set', 'nobody', 'constructor'].map(version.triggerType)).toEqual(['trigger.webhook', null, null, null, null])
-})
-
-test('a text can be tried by itself', () => {
-  const version = compileVersion({ nodes: [hook], edges: [] }, nodeTypes)
-  const scope = scopeFor({ version, run: begin(version.graph, { node_id: 'hook', payload: { n: 1 }, at: 0 }), facts })
-  expect(tryExpression('{{ trigger.n + 1 }}', scope)).toEqual({ value: 2 })
-  expect(tryExpression('{{ trigger.n + }}', scope)).toMatchObject({ error: { code: 'expression.syntax', position: { offset: 15 } } })
-  expect(tryExpression('{{ trigger.m }}', scope)).toMatchObject({ error: { code: 'expression.missing' } })
 })

@@ -1,7 +1,7 @@
 import type { Validator } from 'typebox/compile'
 import type { Json, JsonObject } from '../lib/json.ts'
 import { type CompiledConfig, compileConfig, ConfigFault } from './expression/config.ts'
-import { errorOf, expressionCompiler, newBudget } from './expression/expression.ts'
+import { expressionCompiler, newBudget } from './expression/expression.ts'
 import type { Root, Scope } from './expression/scope.ts'
 import { Fault } from './expression/value.ts'
 import type { Definition, DefinitionNode } from './graph/definition.ts'
@@ -144,17 +144,5 @@ export const scopeFor = (input: { readonly version: CompiledVersion; readonly ru
     vars: {},
     output: (node_id): Json | undefined => outputOf(run, node_id),
     outputs: () => outputsOf(run),
-  }
-}
-
-/** Evaluates one text by itself, as the console's editor shows it while it is written. */
-export const tryExpression = (text: string, scope: Scope): { readonly value: Json } | { readonly error: ReturnType<typeof errorOf> } => {
-  const compiled = expressionCompiler(roots).template(text)
-  if (!compiled.ok) return { error: compiled.error }
-  try {
-    return { value: compiled.expression.run(scope, newBudget()) }
-  } catch (error) {
-    if (error instanceof Fault) return { error: errorOf(error, text) }
-    throw error
   }
 }
