@@ -12,7 +12,14 @@ const stage = (recorded: readonly string[], body: unknown = { id: 'a', name: 'An
 
 test('a scenario holds when the reply and the events are as it says', async () => {
   const { when, ...mill } = stage(['users.registered', 'mail.sent', 'mail.sent'])
-  const reply = await scenario(mill, { when, status: 201, body: { name: 'Ann' }, headers: { etag: /^"\d+"$/, location: null }, not_said: ['secret'], events: { 'users.registered': 1, 'mail.sent': 2, '*': 0 } })
+  const reply = await scenario(mill, {
+    when,
+    status: 201,
+    body: { name: 'Ann' },
+    headers: { etag: /^"\d+"$/, location: null },
+    not_said: ['secret'],
+    events: { 'users.registered': 1, 'mail.sent': 2, '*': 0 },
+  })
   expect(reply.body).toEqual({ id: 'a', name: 'Ann' })
 })
 
