@@ -55,6 +55,9 @@ export interface MigrateOptions {
  * Brings the schema up to date: each file in a transaction of its own, under one advisory lock, so that of several processes
  * that start together one migrates and the others wait for it. Answers how many files it applied.
  *
+ * Row-level security holds for the owner of the tables too: a migration that changes rows begins with `set local role millrace_system`,
+ * or it changes none where the owner is not a superuser.
+ *
  * `StartError` when the database knows a migration that this server does not have (it belongs to a newer version), or when a file
  * that is applied has been edited since.
  */

@@ -66,6 +66,8 @@ export const openDatabase = async ({ connection, log, pool = {} }: DatabaseOptio
       settings: { lock_timeout: '10s', idle_in_transaction_session_timeout: '60s' },
     }),
     max: pool.system ?? 3,
+    // The driver throws for an undefined value while it writes the statement, and then gives the answers on that connection to the wrong callers.
+    transform: { undefined: null },
     backoff: (tries) => Math.min(0.05 * 2 ** tries, 1),
   })
   const asSystem: Scope = { role: 'millrace_system', user_id: null, workspace_id: null }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { kyselyOver } from './dialect.ts'
-import { codeOf, errors, isCollision, isConnectionLoss, unavailable } from './errors.ts'
+import { errors, isCollision, isConnectionLoss, unavailable } from './errors.ts'
 import { keepLink, type KeptLink } from './keep.ts'
 import { type ConnectionOptions, connectionLost, type Link, type Rows } from './link.ts'
 import { beginInScope, type Scope } from './scope.ts'
@@ -163,6 +163,3 @@ const writerOptions = (connection: ConnectionOptions) => ({
     idle_in_transaction_session_timeout: '60s',
   },
 })
-
-export const isUniqueViolation = (error: unknown, constraint?: string): boolean =>
-  codeOf(error) === '23505' && (constraint === undefined || (error as { constraint_name?: unknown }).constraint_name === constraint)
