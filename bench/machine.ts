@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import { locatePostgres } from '../server/src/platform/database/postgres-binaries.ts'
 import type { Facts } from './bench.ts'
 import { fsyncMs } from './place.ts'
@@ -16,32 +15,8 @@ export const machineFacts = async (): Promise<Facts> => ({
   fsync_ms: await fsyncMs(),
 })
 
-const cpuTimes = (): { busy: number; all: number } => {
-  let busy = 0
-  let all = 0
-  for (const { times } of cpus()) {
-    const spent = times.user + times.nice + times.sys + times.irq
-    busy += spent
-    all += spent + times.idle
-  }
-  return { busy, all }
-}
-
-/** Cores that are busy with something else, over a second in which the bench itself does nothing. */
-const foreignCpu = async (): Promise<number> => {
-  const before = cpuTimes()
-  await delay(1000)
-  const after = cpuTimes()
-  return Math.round(((after.busy - before.busy) / Math.max(1, after.all - before.all)) * availableParallelism() * 100) / 100
-}
-
-/** Waits, up to 20 s, until the machine does nothing else. Resolves to the cores that are busy all the same. */
-export const untilQuiet = async (): Promise<number> => {
-  for (let turn = 0; ; turn++) {
-    const busy = await foreignCpu()
-    if (busy < 0.15 || turn === 20) return busy
-  }
-}
+/** CPU seconds that all programs on the machine have spent since it started. */
+const machineCpuS = (): number => cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000
 
 export interface ProcessUse {
   /** Resident, MiB. */
@@ -103,18 +78,36 @@ export interface Workers {
   readonly database_below: number
 }
 
-/** Seconds of CPU. Other programs on the machine change these much less than they change the speed. */
+/** What a piece of work cost. */
 export interface Spent {
+  /** CPU seconds. Other programs on the machine change these much less than they change the speed. */
   readonly own_s: number
   readonly database_s: number
+  /** Cores that were busy, on average, with what is not the bench's. */
+  readonly foreign_cpu: number
 }
 
-export const spending = async <T>({ pid, database_below }: Workers, work: () => Promise<T>): Promise<Spent & { readonly result: T }> => {
-  const look = (): Spent => ({ own_s: processUse(pid).cpu_s, database_s: processUse(database_below).children_cpu_s })
+/** `elsewhere_s` of the work's result: CPU of processes that it has started and that are gone. */
+export const spending = async <T extends { readonly elsewhere_s: number }>(
+  { pid, database_below }: Workers,
+  work: () => Promise<T>,
+): Promise<Spent & { readonly result: T }> => {
+  const look = () => {
+    const bench = processUse(process.pid)
+    return {
+      own_s: processUse(pid).cpu_s,
+      database_s: processUse(database_below).children_cpu_s,
+      ours_s: bench.cpu_s + bench.children_cpu_s,
+      machine_s: machineCpuS(),
+      at: performance.now(),
+    }
+  }
   const before = look()
   const result = await work()
   const after = look()
-  return { result, own_s: after.own_s - before.own_s, database_s: after.database_s - before.database_s }
+  const foreign_s = after.machine_s - before.machine_s - (after.ours_s - before.ours_s) - result.elsewhere_s
+  const foreign_cpu = Math.max(0, Math.round((foreign_s / (after.at - before.at)) * 1e5) / 100)
+  return { result, own_s: after.own_s - before.own_s, database_s: after.database_s - before.database_s, foreign_cpu }
 }
 
 /** Microseconds of CPU for each of `count`. */

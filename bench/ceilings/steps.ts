@@ -14,6 +14,7 @@ export interface BareJournal {
   /** CPU for each execution. */
   readonly journal_us: number
   readonly database_us: number
+  readonly foreign_cpu: number
 }
 
 /** On the PostgreSQL that is below this process: `at_once` executions by turns, each of which waits for one record to be durable before it writes the next. No engine. */
@@ -38,12 +39,16 @@ export const runBareJournal = async (database: DatabaseAddress, at_once: number,
       if (performance.now() < end) executions += 1
     }
   }
-  const { own_s, database_s } = await spending({ pid: process.pid, database_below: process.pid }, () => Promise.all(Array.from({ length: at_once }, execute)))
+  const { own_s, database_s, foreign_cpu } = await spending({ pid: process.pid, database_below: process.pid }, async () => {
+    await Promise.all(Array.from({ length: at_once }, execute))
+    return { elsewhere_s: 0 }
+  })
   await sql.end()
   return {
     executions_per_s: Math.round(executions / seconds),
     commit_p50_ms: latency.quantile_us(0.5) / 1000,
     journal_us: eachUs(own_s, all),
     database_us: eachUs(database_s, all),
+    foreign_cpu,
   }
 }

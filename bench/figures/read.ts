@@ -6,8 +6,8 @@ import { withCeilingDatabase } from '../database.ts'
 import { type AccountedRun, figuresOf, runAccounted } from '../load/accounted.ts'
 import type { LoadRequest } from '../load/contract.ts'
 import { asFastAsRepliesCome, complaintsOf } from '../load/load.ts'
-import { untilQuiet } from '../machine.ts'
 import { withDirectory } from '../place.ts'
+import { type Runs, undisturbed } from '../quiet.ts'
 import { startServer } from '../server.ts'
 
 const clients = 64
@@ -30,27 +30,28 @@ export const profilesOf = (accounts: readonly Account[]): Promise<readonly LoadR
 export const read: Bench = {
   name: 'read',
   summary: 'GET /api/v1/users/profile with a bearer token, under row-level security',
-  run: (options, report) =>
+  run: ({ seconds, rounds: turns, profile_dir }, report) =>
     withDirectory(async (directory) => {
-      const server = await startServer({ directory: join(directory, 'server'), profile_dir: options.profile_dir })
+      const server = await startServer({ directory: join(directory, 'server'), profile_dir })
       try {
         const accounts = await Promise.all(Array.from({ length: users }, (_, number) => signUp(server.port, number)))
         const profiles = await profilesOf(accounts)
         await withCeilingDatabase(server.database, async (database) => {
           const bare = await startCeiling<{ tokens: readonly string[] }>('read', database)
           const rows = bare.tokens.map((token) => get('/profile', token, null))
-          const load = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[]): Promise<AccountedRun> =>
-            runAccounted({ pid, database_below: server.pid }, { ...asFastAsRepliesCome, port, clients, requests, warm_up_s, measured_s: options.seconds })
-          const foreign_cpu = await untilQuiet()
-          const rounds: { readonly bare: AccountedRun; readonly ours: AccountedRun }[] = []
-          for (let turn = 0; turn < options.rounds; turn++) rounds.push({ bare: await load(bare, rows), ours: await load(server, profiles) })
+          const measure = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[]): Promise<Runs<AccountedRun>> =>
+            undisturbed(() =>
+              runAccounted({ pid, database_below: server.pid }, { ...asFastAsRepliesCome, port, clients, requests, warm_up_s, measured_s: seconds }),
+            )
+          const rounds: { readonly bare: Runs<AccountedRun>; readonly ours: Runs<AccountedRun> }[] = []
+          for (let turn = 0; turn < turns; turn++) rounds.push({ bare: await measure(bare, rows), ours: await measure(server, profiles) })
           await bare.stop()
-          const ceiling = median(rounds.map((one) => one.bare), (run) => run.requests_per_s)
-          const ours = median(rounds.map((one) => one.ours), (run) => run.requests_per_s)
-          const complaints = rounds.flatMap((one) => [...complaintsOf(one.bare), ...complaintsOf(one.ours)])
+          const ceiling = median(rounds.map((one) => one.bare.chosen), (run) => run.requests_per_s)
+          const ours = median(rounds.map((one) => one.ours.chosen), (run) => run.requests_per_s)
+          const complaints = rounds.flatMap((one) => [...one.bare.all, ...one.ours.all].flatMap(complaintsOf))
           report({
             figure: 'read',
-            conditions: { clients, users, seconds: options.seconds, rounds: options.rounds, foreign_cpu, generator_cpu: ours.generator_cpu },
+            conditions: { clients, users, seconds, rounds: rounds.length },
             measured: figuresOf(ours),
             ceiling: figuresOf(ceiling),
             ratio: round(ours.requests_per_s / Math.max(1, ceiling.requests_per_s)),

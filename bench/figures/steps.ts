@@ -12,9 +12,10 @@ import type { DatabaseAddress } from '../ceilings/serve.ts'
 import { type BareJournal, runBareJournal } from '../ceilings/steps.ts'
 import { withCeilingDatabase } from '../database.ts'
 import { histogram } from '../load/histogram.ts'
-import { eachUs, spending, untilQuiet } from '../machine.ts'
+import { eachUs, spending } from '../machine.ts'
 import { withDirectory } from '../place.ts'
 import { profiled } from '../profile.ts'
+import { undisturbed } from '../quiet.ts'
 import { databaseOf } from '../server.ts'
 
 const concurrency = 500
@@ -57,6 +58,7 @@ interface Executions {
   /** CPU for each execution. */
   readonly engine_us: number
   readonly database_us: number
+  readonly foreign_cpu: number
 }
 
 interface Subject {
@@ -85,13 +87,17 @@ const execute = async ({ app, workspace_id, workflow_id, started }: Subject, at_
       if (performance.now() < end) finished += 1
     }
   }
-  const { own_s, database_s } = await spending({ pid: process.pid, database_below: process.pid }, () => Promise.all(Array.from({ length: at_once }, client)))
+  const { own_s, database_s, foreign_cpu } = await spending({ pid: process.pid, database_below: process.pid }, async () => {
+    await Promise.all(Array.from({ length: at_once }, client))
+    return { elsewhere_s: 0 }
+  })
   return {
     executions_per_s: Math.round(finished / seconds),
     p50_ms: round(latency.quantile_us(0.5) / 1000),
     p99_ms: round(latency.quantile_us(0.99) / 1000),
     engine_us: eachUs(own_s, all),
     database_us: eachUs(database_s, all),
+    foreign_cpu,
   }
 }
 
@@ -120,28 +126,22 @@ const reconcile = async ({ database, workflow_id, started }: Subject): Promise<r
   }
 }
 
-interface Round {
-  readonly bare: BareJournal
-  readonly ours: Executions
-}
-
-const loaded = async (subject: Subject, ceiling: DatabaseAddress, options: BenchOptions): Promise<Line> => {
-  const { seconds, rounds: turns, profile_dir } = options
-  const foreign_cpu = await untilQuiet()
+const loaded = async (subject: Subject, ceiling: DatabaseAddress, { seconds, rounds, profile_dir }: BenchOptions): Promise<Line> => {
   await execute(subject, concurrency, warm_up_s)
-  const rounds: Round[] = []
-  for (let turn = 0; turn < turns; turn++) {
-    const bare = await runBareJournal(ceiling, concurrency, seconds)
-    rounds.push({ bare, ours: await profiled(profile_dir, 'steps', () => execute(subject, concurrency, seconds)) })
+  const bares: BareJournal[] = []
+  const runs: Executions[] = []
+  for (let turn = 0; turn < rounds; turn++) {
+    bares.push((await undisturbed(() => runBareJournal(ceiling, concurrency, seconds))).chosen)
+    runs.push((await undisturbed(() => profiled(profile_dir, 'steps', () => execute(subject, concurrency, seconds)))).chosen)
   }
-  const ours = median(rounds.map((one) => one.ours), (run) => run.executions_per_s)
-  const bare = median(rounds.map((one) => one.bare), (run) => run.executions_per_s)
+  const ours = median(runs, (run) => run.executions_per_s)
+  const bare = median(bares, (run) => run.executions_per_s)
   const complaints = await reconcile(subject)
   return {
     figure: 'steps',
-    conditions: { concurrency, effect_steps: 3, in_process: true, fsync: true, seconds, rounds: turns, foreign_cpu },
+    conditions: { concurrency, effect_steps: 3, in_process: true, fsync: true, seconds, rounds },
     measured: { ...ours },
-    ceiling: { executions_per_s: bare.executions_per_s, journal_us: bare.journal_us, database_us: bare.database_us },
+    ceiling: { executions_per_s: bare.executions_per_s, journal_us: bare.journal_us, database_us: bare.database_us, foreign_cpu: bare.foreign_cpu },
     ratio: round(ours.executions_per_s / Math.max(1, bare.executions_per_s)),
     target: { executions_per_s: target.executions_per_s },
     met: ours.executions_per_s >= target.executions_per_s && complaints.length === 0,
@@ -149,19 +149,21 @@ const loaded = async (subject: Subject, ceiling: DatabaseAddress, options: Bench
   }
 }
 
-const alone = async (subject: Subject, ceiling: DatabaseAddress, options: BenchOptions, between: ReturnType<typeof stopwatch>): Promise<Line> => {
-  const foreign_cpu = await untilQuiet()
-  const bare = await runBareJournal(ceiling, 1, options.seconds)
-  between.reset()
-  const ours = await execute(subject, 1, options.seconds)
-  const steps = between.steps()
+const alone = async (subject: Subject, ceiling: DatabaseAddress, { seconds }: BenchOptions, between: ReturnType<typeof stopwatch>): Promise<Line> => {
+  const { chosen: bare } = await undisturbed(() => runBareJournal(ceiling, 1, seconds))
+  const { chosen: ours } = await undisturbed(async () => {
+    between.reset()
+    const run = await execute(subject, 1, seconds)
+    return { ...run, steps: between.steps() }
+  })
+  const { steps, ...rest } = ours
   const complaints = await reconcile(subject)
   const step_p50_ms = round(steps.quantile_us(0.5) / 1000, 3)
   return {
     figure: 'step alone',
-    conditions: { concurrency: 1, from: 'the end of one effect', to: 'the begin of the next', steps: steps.count(), seconds: options.seconds, foreign_cpu },
-    measured: { step_p50_ms, step_p99_ms: round(steps.quantile_us(0.99) / 1000, 3), ...ours },
-    ceiling: { commit_p50_ms: round(bare.commit_p50_ms, 3) },
+    conditions: { concurrency: 1, from: 'the end of one effect', to: 'the begin of the next', steps: steps.count(), seconds },
+    measured: { step_p50_ms, step_p99_ms: round(steps.quantile_us(0.99) / 1000, 3), ...rest },
+    ceiling: { commit_p50_ms: round(bare.commit_p50_ms, 3), foreign_cpu: bare.foreign_cpu },
     ratio: round(step_p50_ms / bare.commit_p50_ms),
     target: { step_p50_ms: target.step_p50_ms },
     met: step_p50_ms <= target.step_p50_ms && complaints.length === 0,

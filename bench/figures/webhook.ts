@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { type Account, signUp } from '../account.ts'
-import { type Bench, type Facts, type Line, median, round } from '../bench.ts'
+import { type Bench, type Line, median, round } from '../bench.ts'
 import { startCeiling } from '../ceilings/ceiling.ts'
 import type { DatabaseAddress } from '../ceilings/serve.ts'
 import { withCeilingDatabase } from '../database.ts'
 import { type AccountedRun, figuresOf, runAccounted } from '../load/accounted.ts'
 import type { LoadRequest } from '../load/contract.ts'
 import { asFastAsRepliesCome, complaintsOf } from '../load/load.ts'
-import { untilQuiet } from '../machine.ts'
 import { withDirectory } from '../place.ts'
+import { type Runs, undisturbed } from '../quiet.ts'
 import { startServer } from '../server.ts'
 
 const clients = [16, 64, 250]
@@ -71,18 +71,18 @@ const reconcile = async (database: DatabaseAddress, workflow_id: string, replies
 }
 
 interface Round {
-  readonly bare: AccountedRun
-  readonly ours: AccountedRun
+  readonly bare: Runs<AccountedRun>
+  readonly ours: Runs<AccountedRun>
 }
 
-const lineOf = (count: number, rounds: readonly Round[], conditions: Facts, faults: readonly string[]): Line => {
-  const bare = median(rounds.map((one) => one.bare), (run) => run.requests_per_s)
-  const ours = median(rounds.map((one) => one.ours), (run) => run.requests_per_s)
-  const complaints = [...rounds.flatMap((one) => [...complaintsOf(one.bare), ...complaintsOf(one.ours)]), ...faults]
+const lineOf = (count: number, rounds: readonly Round[], seconds: number, faults: readonly string[]): Line => {
+  const bare = median(rounds.map((one) => one.bare.chosen), (run) => run.requests_per_s)
+  const ours = median(rounds.map((one) => one.ours.chosen), (run) => run.requests_per_s)
+  const complaints = [...rounds.flatMap((one) => [...one.bare.all, ...one.ours.all].flatMap(complaintsOf)), ...faults]
   const judged = count === target.at_clients
   return {
     figure: 'webhook',
-    conditions: { clients: count, ...conditions, generator_cpu: ours.generator_cpu },
+    conditions: { clients: count, seconds, rounds: rounds.length, fsync: true },
     measured: figuresOf(ours),
     ceiling: figuresOf(bare),
     ratio: round(ours.requests_per_s / Math.max(1, bare.requests_per_s)),
@@ -95,29 +95,28 @@ const lineOf = (count: number, rounds: readonly Round[], conditions: Facts, faul
 export const webhook: Bench = {
   name: 'webhook',
   summary: 'synchronous webhook → data.set with two expressions → reply, over HTTP, each run durable before its reply',
-  run: (options, report) =>
+  run: ({ seconds, rounds: turns, profile_dir }, report) =>
     withDirectory(async (directory) => {
-      const server = await startServer({ directory: join(directory, 'server'), profile_dir: options.profile_dir })
+      const server = await startServer({ directory: join(directory, 'server'), profile_dir })
       try {
         const { workflow_id, path } = await publish(await signUp(server.port, 0))
         await withCeilingDatabase(server.database, async (database) => {
           const bare = await startCeiling('webhook', database)
-          const load = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[], count: number): Promise<AccountedRun> =>
-            runAccounted(
-              { pid, database_below: server.pid },
-              { ...asFastAsRepliesCome, port, clients: count, requests, warm_up_s, measured_s: options.seconds },
+          const measure = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[], count: number): Promise<Runs<AccountedRun>> =>
+            undisturbed(() =>
+              runAccounted(
+                { pid, database_below: server.pid },
+                { ...asFastAsRepliesCome, port, clients: count, requests, warm_up_s, measured_s: seconds },
+              ),
             )
           let replies = 0
           for (const count of clients) {
-            const foreign_cpu = await untilQuiet()
             const rounds: Round[] = []
-            for (let turn = 0; turn < options.rounds; turn++) {
-              const one = { bare: await load(bare, ordersTo('/orders'), count), ours: await load(server, ordersTo(path), count) }
-              replies += one.ours.statuses['200'] ?? 0
-              rounds.push(one)
+            for (let turn = 0; turn < turns; turn++) {
+              rounds.push({ bare: await measure(bare, ordersTo('/orders'), count), ours: await measure(server, ordersTo(path), count) })
             }
-            const conditions = { seconds: options.seconds, rounds: options.rounds, fsync: true, foreign_cpu }
-            report(lineOf(count, rounds, conditions, await reconcile(server.database, workflow_id, replies)))
+            for (const run of rounds.flatMap((one) => one.ours.all)) replies += run.statuses['200'] ?? 0
+            report(lineOf(count, rounds, seconds, await reconcile(server.database, workflow_id, replies)))
           }
           await bare.stop()
         })

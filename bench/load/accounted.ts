@@ -7,12 +7,20 @@ import { runLoad } from './load.ts'
 export interface AccountedRun extends LoadResult {
   readonly server_us: number
   readonly database_us: number
+  readonly generator_us: number
+  readonly foreign_cpu: number
 }
 
 export const runAccounted = async (workers: Workers, options: LoadOptions): Promise<AccountedRun> => {
-  const { result, own_s, database_s } = await spending(workers, () => runLoad(options))
+  const { result, own_s, database_s, foreign_cpu } = await spending(workers, () => runLoad(options))
   const replies = Object.values(result.statuses).reduce((sum, count) => sum + count, 0)
-  return { ...result, server_us: eachUs(own_s, replies), database_us: eachUs(database_s, replies) }
+  return {
+    ...result,
+    server_us: eachUs(own_s, replies),
+    database_us: eachUs(database_s, replies),
+    generator_us: eachUs(result.elsewhere_s, replies),
+    foreign_cpu,
+  }
 }
 
 /** What a line prints of a run. */
@@ -24,4 +32,6 @@ export const figuresOf = (run: AccountedRun): Facts => ({
   max_ms: round(run.max_ms),
   server_us: run.server_us,
   database_us: run.database_us,
+  generator_us: run.generator_us,
+  foreign_cpu: run.foreign_cpu,
 })

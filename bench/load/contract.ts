@@ -44,6 +44,6 @@ export interface LoadResult {
   readonly first_wrong: string | null
   /** Requests without a reply, by error code, over the whole run. */
   readonly errors: { readonly [code: string]: number }
-  /** CPU that the load generator itself used, in cores. */
-  readonly generator_cpu: number
+  /** CPU seconds of the load generator itself, over the whole run. */
+  readonly elsewhere_s: number
 }
