@@ -148,6 +148,9 @@ const runClient = ({ options, number, requests, counts }: ClientOptions): Promis
   })
 
 const options = JSON.parse(await text(process.stdin)) as LoadOptions
+if (!(options.warm_up_s >= 0 && options.measured_s > 0 && options.clients > 0 && options.requests.length > 0)) {
+  throw new Error('a load needs warm_up_s, measured_s, clients and requests: without them it would never end')
+}
 const requests = options.requests.map((request) => prepare(request, `${options.host}:${options.port}`))
 const counts = tally(options)
 await Promise.all(Array.from({ length: options.clients }, (_, number) => runClient({ options, number, requests, counts })))

@@ -58,3 +58,7 @@ test('a paced load sends by the clock', async () => {
   expect(result.requests_per_s).toBeGreaterThan(50)
   expect(result.requests_per_s).toBeLessThanOrEqual(105)
 })
+
+test('a load that would never end does not begin', async () => {
+  await expect(runLoad(short(1, { measured_s: Number.NaN }))).rejects.toThrow('ended with code 1')
+})
