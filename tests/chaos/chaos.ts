@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { reconcile, type Report } from './reconcile.ts'
+import { type Kill, reconcile, type Report } from './reconcile.ts'
 import { startReceiver } from './receiver.ts'
 import { serverProcess, type ServerProcess } from './server-process.ts'
 import { createWorkflows, signUp } from './workflows.ts'
@@ -50,12 +50,13 @@ export const runChaos = async (options: ChaosOptions): Promise<Report> => {
   }
 }
 
-/** Answers with the times at which the server was killed. */
-const killInTurn = async (server: ServerProcess, options: ChaosOptions): Promise<readonly number[]> => {
-  const server_kills: number[] = []
+/** Answers with when the server was killed. */
+const killInTurn = async (server: ServerProcess, options: ChaosOptions): Promise<readonly Kill[]> => {
+  const server_kills: Kill[] = []
   const killServer = async (): Promise<void> => {
-    server_kills.push(Date.now())
+    const at = Date.now()
     await server.killServer()
+    server_kills.push({ at, gone: Date.now() })
   }
   for (let kill = 0; kill < options.kills; kill++) {
     await pause(randomInt(options.between_ms[0], options.between_ms[1]))

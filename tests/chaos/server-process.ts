@@ -58,7 +58,14 @@ export const serverProcess = async (options: {
     start: async () => {
       const started = spawn(process.execPath, [join(root, 'server/src/main.ts'), 'start'], {
         cwd: options.data_dir,
-        env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'warn', MILLRACE_DATA_DIR: options.data_dir, HOST: '127.0.0.1', PORT: String(port), ...options.env },
+        env: {
+          PATH: process.env.PATH ?? '',
+          LOG_LEVEL: 'warn',
+          MILLRACE_DATA_DIR: options.data_dir,
+          HOST: '127.0.0.1',
+          PORT: String(port),
+          ...options.env,
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       child = started
@@ -72,7 +79,10 @@ export const serverProcess = async (options: {
       const deadline = Date.now() + 30_000
       while (Date.now() < deadline) {
         if (started.exitCode !== null || started.signalCode !== null) throw new Error(`the server ended while it started:\n${output}`)
-        const ready = await fetch(`${url}/readyz`).then((response) => response.status === 200, () => false)
+        const ready = await fetch(`${url}/readyz`).then(
+          (response) => response.status === 200,
+          () => false,
+        )
         if (ready) return
         await pause(25)
       }
