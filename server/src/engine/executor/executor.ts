@@ -83,7 +83,7 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     onLost: () => dropAll(shared),
     onWork: (work) => takeUp(shared, work),
   })
-  const writer = journalWriter({ sql, lease: lease.row, log: app.log, onLeaseLost: lease.lost })
+  const writer = journalWriter({ sql, lease: lease.row, log: app.log, onLeaseLost: lease.lost, onEvents: app.database.committed.raise })
 
   return {
     start: (input) => {

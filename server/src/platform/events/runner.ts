@@ -61,9 +61,8 @@ const createRunner = (app: App): Runner => {
   const start = async (): Promise<void> => {
     const { control, committed } = app.database
     for (const consumer of consumers) if (consumer.delivery === 'durable') await ensureCursor(app, consumer.name)
-    const everyProcess = consumers.filter((consumer) => consumer.delivery === 'every_process')
     const readTail = async (text: string, parameters: readonly unknown[]) => (await control.run(text, parameters)).rows
-    const tail = tailLog(app, readTail, everyProcess, app.use(eventStart), durables.wake)
+    const tail = tailLog(app, readTail, consumers, app.use(eventStart), durables.wake)
     const self = randomUUID()
     const notifier = notifyOthers(app, self)
     const hearOwn = committed.on(() => {

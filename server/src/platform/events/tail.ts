@@ -2,7 +2,7 @@ import type { App } from '../context.ts'
 import type { Run } from '../database/dialect.ts'
 import type { Consumer } from './consumer.ts'
 import type { RecordedEvent } from './event.ts'
-import { type Filter, filterOf, matches, type Position, readNext } from './log.ts'
+import { filterOf, matches, type Position, readNext } from './log.ts'
 import { onWake } from './on-wake.ts'
 
 /** Hands every new event to the consumers that each process has, and says when there is anything new at all. */
@@ -15,16 +15,16 @@ export interface Tail {
 
 const size = 1_000
 const gap_ms = 5
-/** Read whole: what nobody here listens to still is news for the durable consumers. */
-const everything: Filter = { names: [], prefixes: [''] }
-
+/** `consumers` are those of every kind: what a durable one asks for is read too, because it is news to that one. */
 export const tailLog = (app: App, run: Run, consumers: readonly Consumer[], start: Position, onNews: () => void): Tail => {
-  const listeners = consumers.map((consumer) => ({ consumer, filter: filterOf(consumer.events) }))
+  const wanted = filterOf([...new Set(consumers.flatMap((consumer) => consumer.events))])
+  const everyProcess = consumers.filter((consumer) => consumer.delivery === 'every_process')
+  const listeners = everyProcess.map((consumer) => ({ consumer, filter: filterOf(consumer.events) }))
   let position = start
   let missed = false
 
   const step = async (): Promise<boolean> => {
-    const { events, next, more } = await readNext(run, position, everything, size)
+    const { events, next, more } = await readNext(run, position, wanted, size)
     position = next
     if (events.length > 0) onNews()
     for (const { consumer, filter } of listeners) {
@@ -38,7 +38,7 @@ export const tailLog = (app: App, run: Run, consumers: readonly Consumer[], star
       while (!waker.stopped() && (await step()));
       if (!missed) return
       missed = false
-      await Promise.all(consumers.map((consumer) => tellLost(app, consumer)))
+      await Promise.all(everyProcess.map((consumer) => tellLost(app, consumer)))
     } catch (error) {
       // The next wake or poll tries again from the same position: nothing is skipped.
       app.log.warn({ err: error }, 'the event log cannot be read')
