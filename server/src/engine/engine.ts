@@ -6,7 +6,7 @@ import { coreNodes } from './nodes/core.ts'
 import { settings } from './settings.ts'
 import { insertVersion, openVersions } from './versions.ts'
 
-export type { Engine, Finished, Running, StartExecution } from './contract.ts'
+export type { Engine, Finished, Running } from './contract.ts'
 
 /** Every node type there is, by name: the core's and those that modules offer. */
 export const nodeTypes = defineService<ReadonlyMap<string, NodeType>>({
@@ -28,7 +28,8 @@ export const engine = defineService<Engine & EngineLife>({
   create: async (app) => {
     const { system: sql } = app.database
     const { capacity, step_timeout_ms, takeover_ms } = app.settings(settings)
-    const versions = openVersions({ sql, nodeTypes: app.use(nodeTypes) })
+    const read = app.database.readSql({ role: 'millrace_system', user_id: null, workspace_id: null })
+    const versions = openVersions({ read, nodeTypes: app.use(nodeTypes) })
     const executor = await openExecutor({ app, sql, versions, capacity, step_timeout_ms, takeover_ms, random: Math.random })
     return {
       start: executor.start,

@@ -1,5 +1,5 @@
-import type { Sql } from 'postgres'
 import type { TxCtx } from '../platform/context.ts'
+import type { Run } from '../platform/database/dialect.ts'
 import { type CompiledVersion, compileVersion } from './compile.ts'
 import { errors } from './errors.ts'
 import type { Definition } from './graph/definition.ts'
@@ -7,23 +7,24 @@ import type { NodeType } from './node.ts'
 
 /** The published versions that this process has compiled. */
 export interface Versions {
-  /** From memory when it is there. Throws or rejects with `engine.unknown_version`. */
+  /** From memory when it is there. Throws or rejects with `engine.unknown_version`, or `database.unavailable` after some seconds without a database. */
   readonly get: (workflow_id: string, version: number) => CompiledVersion | Promise<CompiledVersion>
 }
 
 /** Compiled versions kept in memory; the one that was used longest ago makes room. */
 const kept = 2_000
 
-export const openVersions = (options: { readonly sql: Sql; readonly nodeTypes: ReadonlyMap<string, NodeType> }): Versions => {
+export const openVersions = (options: { readonly read: Run; readonly nodeTypes: ReadonlyMap<string, NodeType> }): Versions => {
   const compiled = new Map<string, CompiledVersion>()
   const loading = new Map<string, Promise<CompiledVersion>>()
 
   const load = async (key: string, workflow_id: string, version: number): Promise<CompiledVersion> => {
-    const [row] = await options.sql<{ definition: Definition }[]>`
-      select definition from engine_versions
-      where workflow_id = ${workflow_id} and version = ${version}`
+    const [row] = await options.read('select definition from engine_versions where workflow_id = $1 and version = $2', [
+      workflow_id,
+      version,
+    ])
     if (row === undefined) throw errors.unknown_version()
-    const made = compileVersion(row.definition, options.nodeTypes)
+    const made = compileVersion(row['definition'] as Definition, options.nodeTypes)
     compiled.set(key, made)
     if (compiled.size > kept) compiled.delete(compiled.keys().next().value as string)
     return made

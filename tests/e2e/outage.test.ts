@@ -1,0 +1,29 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { serverProcess, type ServerProcess } from '../chaos/server-process.ts'
+import { createWorkflows, signUp } from '../chaos/workflows.ts'
+
+let server: ServerProcess
+let data_dir: string
+
+afterEach(async () => {
+  await server.stop()
+  await rm(data_dir, { recursive: true, force: true })
+})
+
+test('a webhook of which nothing is in memory but its address waits for a PostgreSQL that was killed, and is answered', async () => {
+  data_dir = await mkdtemp(join(tmpdir(), 'millrace-outage-'))
+  let log = ''
+  server = await serverProcess({ data_dir, env: {}, onOutput: (text) => void (log += text) })
+  await server.start()
+  const { pure } = await createWorkflows(await signUp(server.url), 9)
+  await server.stop()
+  await server.start()
+
+  server.killPostgres()
+  const reply = await fetch(pure, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"n":41}' })
+  expect([reply.status, await reply.json()]).toEqual([200, { n: 41, next: 42 }])
+  expect(log).toContain('PostgreSQL ended unexpectedly')
+})
