@@ -101,10 +101,8 @@ export type NodeType = TriggerNode | PureNode | EffectNode | MergeNode
 
 export const trigger = (node: Omit<TriggerNode, 'kind'>): NodeType => ({ kind: 'trigger', ...node })
 
-export const pure = <C extends TSchema>(
-  node: Omit<PureNode<Static<C>>, 'kind' | 'config'> & { readonly config: C },
-): NodeType => ({ kind: 'pure', ...node }) as unknown as NodeType
+export const pure = <C extends TSchema>(node: Omit<PureNode<Static<C>>, 'kind' | 'config'> & { readonly config: C }): NodeType =>
+  ({ kind: 'pure', ...node }) as unknown as NodeType
 
-export const effect = <C extends TSchema>(
-  node: Omit<EffectNode<Static<C>>, 'kind' | 'config'> & { readonly config: C },
-): NodeType => ({ kind: 'effect', ...node }) as unknown as NodeType
+export const effect = <C extends TSchema>(node: Omit<EffectNode<Static<C>>, 'kind' | 'config'> & { readonly config: C }): NodeType =>
+  ({ kind: 'effect', ...node }) as unknown as NodeType

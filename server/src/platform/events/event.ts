@@ -1,4 +1,4 @@
-import type { Static, TSchema } from 'typebox'
+import type { TSchema } from 'typebox'
 
 /** An event as a module declares it. `name` is `module.noun.verb` in the past tense, or `module.verb` for the module's one noun. */
 export interface EventDeclaration<Data extends TSchema = TSchema> {
@@ -25,5 +25,3 @@ export interface RecordedEvent<Data = unknown> {
   /** ISO 8601, UTC. */
   readonly created_at: string
 }
-
-export type EventData<E> = E extends EventDeclaration<infer Data> ? Static<Data> : never
