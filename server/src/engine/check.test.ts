@@ -251,6 +251,45 @@ test('ten thousand nodes that mention each other are checked in seconds', () => 
   expect(ms).toBeLessThan(5000)
 })
 
+const named = (prefix: string, index: number): string => `${prefix}_with_a_long_name_${index}`
+const likeEachOther = Array.from({ length: 9_000 }, (_, index) => set(named('node', index), {}))
+
+test.each([
+  [
+    'edges to names that resemble thousands of others',
+    {
+      nodes: [hook, ...likeEachOther],
+      edges: Array.from({ length: 20_000 }, (_, index) => edge(named('nide', index), named('nude', index))),
+    },
+    /There is no node "nide_with_a_long_name_0"; did you mean/,
+  ],
+  [
+    'expressions with such names',
+    {
+      nodes: [
+        hook,
+        ...likeEachOther.map((node, index) => ({ ...node, config: { values: { a: `{{ steps.${named('nide', index)}.output }}` } } })),
+      ],
+      edges: likeEachOther.map(({ id }) => edge('hook', id)),
+    },
+    /There is no step "nide_with_a_long_name_0"; did you mean/,
+  ],
+  [
+    'thousands of circles',
+    {
+      nodes: [hook, ...likeEachOther],
+      edges: likeEachOther.map(({ id }, index) => edge(id, named('node', index % 2 === 0 ? index + 1 : index - 1))),
+    },
+    /The nodes go round in a circle/,
+  ],
+])('%s are refused soon', (_, definition, message) => {
+  const { problems, ms } = timed(definition)
+  expect(problems.join('\n')).toMatch(message)
+  expect(problems).toHaveLength(201)
+  // The first of these took half an hour when every mistake was described, listed or not.
+  expect(ms).toBeLessThan(3_000)
+})
+
 const nest = (levels: number): unknown => {
   let value: unknown = 1
   for (let level = 0; level < levels; level += 1) value = level % 2 === 0 ? { in: value } : [value]

@@ -156,16 +156,20 @@ const edgesOf = (list: readonly unknown[], report: Report): readonly SeenEdge[] 
     return [{ index, from, port: port ?? 'out', to }]
   })
 
-const collector = (): { readonly problems: Problem[]; readonly report: Report; readonly full: () => boolean } => {
+/** Thrown to end a check that has found more than it lists: to go on looking would take long and tell nobody anything. */
+const enough = Symbol('enough')
+
+const collector = (): { readonly problems: Problem[]; readonly report: Report } => {
   const problems: Problem[] = []
   return {
     problems,
     report: (problem) => {
-      if (problems.length < most_problems) problems.push(problem)
-      else if (problems.length === most_problems)
-        problems.push({ path: '', severity: 'error', message: `There are more problems than the ${most_problems} listed here` })
+      if (problems.length < most_problems) return void problems.push(problem)
+      problems.push({ path: '', severity: 'error', message: `There are more problems than the ${most_problems} listed here` })
+      // It never leaves `check`.
+      // oxlint-disable-next-line typescript/only-throw-error
+      throw enough
     },
-    full: () => problems.length > most_problems,
   }
 }
 
@@ -178,31 +182,35 @@ export const check = (
   definition: unknown,
   options: { readonly nodeTypes: ReadonlyMap<string, NodeType> },
 ): { readonly problems: readonly Problem[] } => {
-  const { problems, report, full } = collector()
+  const { problems, report } = collector()
   const only = (message: string): { readonly problems: readonly Problem[] } => ({ problems: [{ path: '', severity: 'error', message }] })
   const large = tooLarge(definition)
   if (large !== null) return only(large)
   if (!isJsonObject(definition)) return only('A definition is an object with "nodes" and "edges"')
-  const frame = definition
-  checkFrame(frame, report)
-  const listed = Array.isArray(frame['nodes']) ? (frame['nodes'] as readonly unknown[]) : []
-  const edges = Array.isArray(frame['edges']) ? (frame['edges'] as readonly unknown[]) : []
-  if (listed.length > limits.nodes) return only(`The definition has ${listed.length} nodes; ${limits.nodes} are allowed`)
+  const nodes = Array.isArray(definition['nodes']) ? (definition['nodes'] as readonly unknown[]) : []
+  const edges = Array.isArray(definition['edges']) ? (definition['edges'] as readonly unknown[]) : []
+  if (nodes.length > limits.nodes) return only(`The definition has ${nodes.length} nodes; ${limits.nodes} are allowed`)
   if (edges.length > limits.edges) return only(`The definition has ${edges.length} edges; ${limits.edges} are allowed`)
-  const checking: Checking = {
-    nodeTypes: options.nodeTypes,
-    compiler: expressionCompiler(roots),
-    retryCompiler: expressionCompiler(retryRoots),
-    report,
+  try {
+    checkAll(definition, nodes, edges, {
+      nodeTypes: options.nodeTypes,
+      compiler: expressionCompiler(roots),
+      retryCompiler: expressionCompiler(retryRoots),
+      report,
+    })
+  } catch (error) {
+    if (error !== enough) throw error
   }
+  return { problems }
+}
+
+const checkAll = (definition: JsonObject, listed: readonly unknown[], edges: readonly unknown[], checking: Checking): void => {
+  const { report } = checking
+  checkFrame(definition, report)
   const ids = new Map<string, number>()
   const nodes: SeenNode[] = []
-  for (const [index, node] of listed.entries()) {
-    if (full()) return { problems }
-    nodes.push(checkNode(node, index, ids, checking))
-  }
-  checkPins(frame['pins'], ids, report)
+  for (const [index, node] of listed.entries()) nodes.push(checkNode(node, index, ids, checking))
+  checkPins(definition['pins'], ids, report)
   const seen = checkEdges({ nodes, ids, edges: edgesOf(edges, report), report })
   checkShape({ nodes, ids, edges: seen, report })
-  return { problems }
 }

@@ -2,7 +2,7 @@ import { closest } from '../../lib/closest.ts'
 import { nameOf } from './operators.ts'
 import type { Compiling, Evaluate, Frame, Locals, Part, Root } from './scope.ts'
 import type { Syntax } from './syntax.ts'
-import { Fault, forbiddenKey, isList, isMap, kindOf, Optional, type Value } from './value.ts'
+import { Fault, forbiddenKey, isList, isMap, kindOf, Optional, spend, type Value } from './value.ts'
 
 const asRoot = (compiling: Compiling, name: string): Root | undefined => {
   const root = name as Root
@@ -26,7 +26,11 @@ const rootValue = (root: Root): Evaluate => {
     case 'error':
       return (frame) => frame.scope.error ?? null
     case 'steps':
-      return (frame) => Object.fromEntries(Object.entries(frame.scope.outputs()).map(([id, output]) => [id, { output }]))
+      return (frame) => {
+        const outputs = Object.entries(frame.scope.outputs())
+        spend(frame, 8 * outputs.length)
+        return Object.fromEntries(outputs.map(([id, output]) => [id, { output }]))
+      }
   }
 }
 
@@ -58,13 +62,16 @@ const missing = (holder: Value, key: Value, text: string, offset: number): Fault
   }
   if (!isMap(holder)) {
     const what = nameOf(kindOf(holder))
-    return new Fault('expression.missing', `${text} is ${what}, which has no field ${JSON.stringify(key)}`, offset)
+    const wanted = JSON.stringify(typeof key === 'string' ? key.slice(0, 100) : key)
+    return new Fault('expression.missing', `${text} is ${what}, which has no field ${wanted}`, offset)
   }
   if (typeof key !== 'string')
     return new Fault('expression.missing', `The fields of ${text} are taken by name, not by ${nameOf(kindOf(key))}`, offset)
-  const similar = closest(key, Object.keys(holder).slice(0, 1000))
-  const help = similar === undefined ? `write \`.?${key}.orValue(…)\` where it may be missing` : `did you mean "${similar}"?`
-  return new Fault('expression.missing', `${text} has no field ${JSON.stringify(key.slice(0, 100))}; ${help}`, offset)
+  const help = (): string => {
+    const similar = closest(key, Object.keys(holder))
+    return similar === undefined ? `; write \`.?${key.slice(0, 100)}.orValue(…)\` where it may be missing` : `; did you mean "${similar}"?`
+  }
+  return new Fault('expression.missing', `${text} has no field ${JSON.stringify(key.slice(0, 100))}`, offset, help)
 }
 
 /** The own field or element, or undefined. Nothing inherited can be reached. */

@@ -43,7 +43,7 @@ const kindOfResult = (left: Part, right: Part, offset: number, apply: (left: Val
   try {
     return apply(a, b)
   } catch (error) {
-    throw error instanceof Fault ? new Fault(error.code, error.message, offset) : error
+    throw error instanceof Fault ? new Fault(error.code, error.message, offset, error.help) : error
   }
 }
 
@@ -95,14 +95,14 @@ const comparison = (syntax: BinarySyntax<Comparison>, locals: Locals, compiling:
   const { op } = syntax
   const offset = operatorOffset(syntax)
   const test = holds[op]
-  kindOfResult(left, right, offset, (a, b) => (compare(a, b, op), 'bool'))
+  kindOfResult(left, right, offset, (a, b) => (compare(a, b, op, { left: 1000 }), 'bool'))
   return {
     kind: 'bool',
     run: (frame) => {
       const a = left.run(frame)
       const b = right.run(frame)
       frame.at = offset
-      return test(compare(a, b, op))
+      return test(compare(a, b, op, frame))
     },
   }
 }

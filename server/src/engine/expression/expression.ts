@@ -61,7 +61,7 @@ export const errorOf = (fault: Fault, text: string): ExpressionError => ({
 const placed = (error: unknown, at: number, offset: number): Fault => {
   if (error instanceof RangeError) return new Fault('expression.limit', 'The expression or its data is nested too deeply', offset)
   if (!(error instanceof Fault)) throw error
-  return new Fault(error.code, error.message, offset + (error.offset === -1 ? at : error.offset))
+  return new Fault(error.code, error.message + error.help(), offset + (error.offset === -1 ? at : error.offset))
 }
 
 interface Inner {

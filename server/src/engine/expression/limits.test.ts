@@ -13,13 +13,15 @@ const deep = (levels: number): Json => {
   return value
 }
 
+const outputs = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`step${index}`, index]))
+
 const scopeOf = (trigger: Json): Scope => ({
   trigger,
   execution: {},
   workspace: {},
   vars: {},
   output: () => undefined,
-  outputs: () => ({}),
+  outputs: () => outputs,
 })
 
 /** The code of the error, and the milliseconds that it took. */
@@ -86,6 +88,33 @@ test.each([
   expect(code).toMatch(/^expression\.(limit|argument|missing)$/)
   expect(code).not.toBe('no error')
   expect(ms).toBeLessThan(3000)
+})
+
+const twins = { a: `${long}x`, b: `${long}y` }
+const fields = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`field_with_some_name_${index}`, 1]))
+const address = `http://mill.example/?${Array.from({ length: 60_000 }, (_, index) => `k${index}=`).join('&')}`
+
+test.each([
+  ['long texts compared', 'range(90000).filter(i, trigger.a == trigger.b)', twins],
+  ['long texts looked for in a list of them', 'range(90000).map(i, trigger.a).contains(trigger.b)', twins],
+  ['long texts put in order', 'range(90000).filter(i, trigger.a < trigger.b)', twins],
+  ['the greatest of long texts', 'range(50000).map(i, i % 2 == 0 ? trigger.a : trigger.b).max()', twins],
+  ['long texts sorted', 'range(10000).map(i, i % 2 == 0 ? trigger.a : trigger.b).sort()', twins],
+  ['long texts sorted by themselves', 'range(10000).sortBy(i, i % 2 == 0 ? trigger.a : trigger.b)', twins],
+  ['fields that are missing, again and again', 'range(90000).exists(i, trigger.field_with_nome == 1)', fields],
+  ['fields counted again and again', 'range(90000).filter(i, trigger.size() > 3)', fields],
+  ['fields gone through again and again', 'range(90000).filter(i, trigger.exists(k, true))', fields],
+  ['objects merged again and again', 'range(90000).filter(i, trigger.merge({}).size() > 0)', fields],
+  ['values listed again and again', 'range(90000).filter(i, trigger.values().size() > 0)', fields],
+  ['objects turned into text again and again', 'range(90000).filter(i, string(trigger) == "")', fields],
+  ['picking among many by many', 'trigger.map.pick(trigger.list)', { map: fields, list: large.map((n) => `other_${n}`) }],
+  ['leaving out many of many', 'trigger.map.omit(trigger.list)', { map: fields, list: large.map((n) => `other_${n}`) }],
+  ['a URL with many parameters', 'url.parse(trigger)', address],
+  ['all steps again and again', 'range(90000).filter(i, steps.size() > 1)', {}],
+  ['time zones', 'range(90000).map(i, "2026-01-01T00:00:00Z".format("yyyy", "Europe/Vienna"))', {}],
+])('%s: done or stopped before others notice', (_, text, trigger) => {
+  // Some of these took minutes before they were charged for what they do; one takes under 0.1 s.
+  expect(attempt(`{{ ${text} }}`, trigger).ms).toBeLessThan(1_000)
 })
 
 test('a regular expression takes time in proportion to its text, whatever it looks like', () => {

@@ -2,7 +2,7 @@ import { compilePresence } from './access.ts'
 import { checkedList, compare, nameOf } from './operators.ts'
 import type { Compiling, Evaluate, Frame, Locals, Part } from './scope.ts'
 import type { Syntax } from './syntax.ts'
-import { Fault, fault_cost, isList, isMap, kindOf, Optional, spend, type Kind, type Value } from './value.ts'
+import { type Budget, Fault, fault_cost, isList, isMap, keysOf, kindOf, Optional, spend, type Kind, type Value } from './value.ts'
 
 interface Use {
   readonly syntax: Syntax
@@ -35,9 +35,9 @@ const sizeOf = (syntax: unknown): number => {
   return 1 + sizeOf((syntax as Syntax).args)
 }
 
-const elementsOf = (value: Value, offset: number): readonly Value[] => {
+const elementsOf = (value: Value, offset: number, budget: Budget): readonly Value[] => {
   if (isList(value)) return value
-  if (isMap(value)) return Object.keys(value)
+  if (isMap(value)) return keysOf(value, budget)
   throw new Fault('expression.type', `A list or an object is needed to go through, not ${nameOf(kindOf(value))}`, offset)
 }
 
@@ -57,7 +57,7 @@ const loop = (use: Use): Loop => {
   const bodies = use.args.slice(1).map((body) => use.compiling.compile(body, locals).run)
   const cost = 1 + sizeOf(use.args.slice(1))
   return {
-    elements: (frame) => elementsOf(over.run(frame), receiver.pos),
+    elements: (frame) => elementsOf(over.run(frame), receiver.pos, frame),
     bodies,
     enter: (frame, element) => {
       frame.at = use.syntax.pos
@@ -144,7 +144,7 @@ const sortBy = overElements('sortBy', [2], 'list.sortBy(x, x.age)', 'list', ({ e
   })
   frame.at = offset
   spend(frame, keyed.length * 8)
-  return keyed.toSorted((a, b) => compare(a.key, b.key, 'sort')).map(({ element }) => element)
+  return keyed.toSorted((a, b) => compare(a.key, b.key, 'sort', frame)).map(({ element }) => element)
 })
 
 const has: Macro = {

@@ -7,10 +7,12 @@ import {
   isList,
   isMap,
   type Kind,
+  keysOf,
   kindOf,
   limits,
   Optional,
   spend,
+  text_cost,
   type Value,
 } from './value.ts'
 
@@ -100,9 +102,12 @@ export const checkedList = (list: readonly Value[]): readonly Value[] => {
 export type Comparison = '<' | '<=' | '>' | '>='
 
 /** Below 0, 0 or above 0. Texts compare by UTF-16 code units, as JavaScript's do. */
-export const compare = (left: Value, right: Value, operator: Comparison | 'sort'): number => {
+export const compare = (left: Value, right: Value, operator: Comparison | 'sort', budget: Budget): number => {
   if (typeof left === 'number' && typeof right === 'number') return left - right
-  if (typeof left === 'string' && typeof right === 'string') return left < right ? -1 : Number(left > right)
+  if (typeof left === 'string' && typeof right === 'string') {
+    spend(budget, text_cost(Math.min(left.length, right.length)))
+    return left < right ? -1 : Number(left > right)
+  }
   if (typeof left === 'boolean' && typeof right === 'boolean') return Number(left) - Number(right)
   if (left instanceof Instant && right instanceof Instant) return left.ms - right.ms
   if (left instanceof Duration && right instanceof Duration) return left.ms - right.ms
@@ -111,6 +116,8 @@ export const compare = (left: Value, right: Value, operator: Comparison | 'sort'
 
 /** Equality by value, at any depth. Values of different kinds are not equal; that is no error. */
 export const equal = (left: Value, right: Value, budget: Budget, depth = 0): boolean => {
+  // Texts of different lengths are told apart at once.
+  if (typeof left === 'string' && typeof right === 'string' && left.length === right.length) spend(budget, text_cost(left.length))
   if (left === right) return true
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
   spend(budget, 1)
@@ -121,9 +128,8 @@ export const equal = (left: Value, right: Value, budget: Budget, depth = 0): boo
   if (left instanceof Duration) return right instanceof Duration && left.ms === right.ms
   if (left instanceof Optional) return right instanceof Optional && equalOptional(left, right, budget, depth)
   if (!isMap(left) || !isMap(right)) return false
-  const keys = Object.keys(left)
-  spend(budget, keys.length)
-  if (keys.length !== Object.keys(right).length) return false
+  const keys = keysOf(left, budget)
+  if (keys.length !== keysOf(right, budget).length) return false
   return keys.every((key) => Object.hasOwn(right, key) && equal(left[key] as Value, right[key] as Value, budget, depth + 1))
 }
 

@@ -72,11 +72,14 @@ export class Fault extends Error {
   readonly code: FaultCode
   /** -1: not known where it was thrown; the call it happened in fills it in. */
   readonly offset: number
+  /** What to add to the message; worked out only for a fault that somebody reads, because many are caught by the expression itself. */
+  readonly help: () => string
 
-  constructor(code: FaultCode, message: string, offset = -1) {
+  constructor(code: FaultCode, message: string, offset = -1, help = (): string => '') {
     super(message)
     this.code = code
     this.offset = offset
+    this.help = help
   }
 }
 
@@ -104,6 +107,16 @@ export const spend = (budget: Budget, amount: number): void => {
   if (budget.left < 0)
     throw new Fault('expression.limit', 'The expression does too much work: it runs over too many elements, or builds too much')
 }
+
+/** The names of an object's fields. Those of a large one are not at hand for the runtime: each costs two steps. */
+export const keysOf = (map: ValueMap, budget: Budget): readonly string[] => {
+  const keys = Object.keys(map)
+  spend(budget, 2 * keys.length)
+  return keys
+}
+
+/** What it costs to look through so many characters one by one. */
+export const text_cost = (characters: number): number => characters >> 6
 
 /** An error takes some 10 µs to make: as long as so many steps. Where errors are caught, they are charged for. */
 export const fault_cost = 50
@@ -156,7 +169,7 @@ const compositeToJson = (value: object & Value, budget: Budget, depth: number): 
     return changed ? parts : (value as Json)
   }
   const entries = Object.entries(value)
-  spend(budget, entries.length + 1)
+  spend(budget, 4 * entries.length + 1)
   let changed = false
   const parts = entries.map(([key, part]): [string, Json] => {
     spend(budget, key.length >> 4)

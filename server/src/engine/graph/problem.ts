@@ -7,4 +7,5 @@ export interface Problem {
   readonly message: string
 }
 
+/** Ends the check, by not coming back, when more is wrong than is listed. */
 export type Report = (problem: Problem) => void

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
-import { checkedText, isMap, spend, toJson, type Budget, type Value } from '../value.ts'
+import { checkedText, isList, isMap, keysOf, spend, toJson, type Budget, type Value } from '../value.ts'
 import { define, wrongArgument, type LibraryFunction } from './function.ts'
 import { textOfValue } from '../text.ts'
 
@@ -25,18 +25,29 @@ const decodeBase64 = (text: string, alphabet: 'base64' | 'base64url'): string =>
 
 const query = (budget: Budget, map: { readonly [key: string]: Value }): string => {
   const parameters = new URLSearchParams()
-  for (const [key, value] of Object.entries(map))
-    for (const each of Array.isArray(value) ? (value as readonly Value[]) : [value]) parameters.append(key, textOfValue(each, budget))
+  for (const key of keysOf(map, budget)) {
+    const value = map[key] as Value
+    for (const each of isList(value) ? value : [value]) {
+      const text = textOfValue(each, budget)
+      spend(budget, 4 + ((key.length + text.length) >> 2))
+      parameters.append(key, text)
+    }
+  }
   return checkedText(parameters.toString())
 }
 
-const parseUrl = (_: Budget, text: string): Value => {
+const parseUrl = (budget: Budget, text: string): Value => {
+  spend(budget, text.length >> 2)
   if (!URL.canParse(text)) throw wrongArgument('The text is not a complete URL')
   const url = new URL(text)
-  const parameters: [string, Value][] = [...new Set(url.searchParams.keys())].map((key) => {
-    const values = url.searchParams.getAll(key)
-    return [key, values.length === 1 ? (values[0] as string) : values]
-  })
+  const parameters = new Map<string, string | string[]>()
+  for (const [key, value] of url.searchParams) {
+    spend(budget, 4)
+    const before = parameters.get(key)
+    if (before === undefined) parameters.set(key, value)
+    else if (typeof before === 'string') parameters.set(key, [before, value])
+    else before.push(value)
+  }
   return {
     protocol: url.protocol.slice(0, -1),
     host: url.hostname,

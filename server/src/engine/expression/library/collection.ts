@@ -1,5 +1,5 @@
 import { checkedList, compare, equal } from '../operators.ts'
-import { checkedNumber, Fault, isList, isMap, kindOf, spend, type Budget, type Value, type ValueMap } from '../value.ts'
+import { checkedNumber, Fault, isList, isMap, keysOf, kindOf, spend, type Budget, type Value, type ValueMap } from '../value.ts'
 import { define, wrongArgument, type LibraryFunction } from './function.ts'
 
 const numbers = (list: readonly Value[]): readonly number[] => {
@@ -10,11 +10,11 @@ const numbers = (list: readonly Value[]): readonly number[] => {
 
 const extreme =
   (name: string, sign: 1 | -1) =>
-  (_: Budget, first: Value, second: Value | undefined): Value => {
+  (budget: Budget, first: Value, second: Value | undefined): Value => {
     const list = second === undefined ? first : [first, second]
     if (!isList(list)) throw wrongArgument(`${name}() takes a list, or two values`)
     if (list.length === 0) throw wrongArgument(`${name}() of an empty list`)
-    return list.reduce((best, element) => (compare(element, best, 'sort') * sign > 0 ? element : best))
+    return list.reduce((best, element) => (compare(element, best, 'sort', budget) * sign > 0 ? element : best))
   }
 
 const codePoints = (text: string): number => {
@@ -46,8 +46,13 @@ const round = (_: Budget, value: number, digits = 0): number => {
   return checkedNumber(Math.sign(value) * Number(`${back}e${Number(power) - digits}`))
 }
 
-const pick = (map: ValueMap, keep: (key: string) => boolean): ValueMap =>
-  Object.fromEntries(Object.entries(map).filter(([key]) => keep(key)))
+/** The fields whose names are in the list, or those that are not. To make an object costs more than to look at one. */
+const pick = (budget: Budget, map: ValueMap, list: readonly Value[], listed: boolean): ValueMap => {
+  const names = new Set(list)
+  const kept = keysOf(map, budget).filter((key) => names.has(key) === listed)
+  spend(budget, 6 * kept.length)
+  return Object.fromEntries(kept.map((key) => [key, map[key] as Value]))
+}
 
 const number = (_: Budget, value: Value): number => {
   if (typeof value === 'number') return value
@@ -66,7 +71,7 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
     'number',
     (budget, value) => {
       if (isList(value)) return value.length
-      if (isMap(value)) return Object.keys(value).length
+      if (isMap(value)) return keysOf(value, budget).length
       spend(budget, value.length >> 4)
       return codePoints(value)
     },
@@ -78,15 +83,16 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
   last: define('The last element of a list; null when it is empty.', ['list'], null, (_, list) => list.at(-1) ?? null, {
     constant_cost: true,
   }),
-  keys: define('The names of an object’s fields.', ['map'], 'list', (_, map) => checkedList(Object.keys(map))),
-  values: define('The values of an object’s fields.', ['map'], 'list', (_, map) => checkedList(Object.values(map))),
+  keys: define('The names of an object’s fields.', ['map'], 'list', (budget, map) => checkedList(keysOf(map, budget))),
+  values: define('The values of an object’s fields.', ['map'], 'list', (budget, map) =>
+    checkedList(keysOf(map, budget).map((key) => map[key] as Value)),
+  ),
   merge: define('The fields of both objects; the second wins.', ['map', 'map'], 'map', (budget, a, b) => {
-    const merged = { ...a, ...b }
-    spend(budget, Object.keys(merged).length)
-    return merged
+    spend(budget, 6 * (keysOf(a, budget).length + keysOf(b, budget).length))
+    return { ...a, ...b }
   }),
-  pick: define('An object with only these fields.', ['map', 'list'], 'map', (_, map, list) => pick(map, (key) => list.includes(key))),
-  omit: define('An object without these fields.', ['map', 'list'], 'map', (_, map, list) => pick(map, (key) => !list.includes(key))),
+  pick: define('An object with only these fields.', ['map', 'list'], 'map', (budget, map, list) => pick(budget, map, list, true)),
+  omit: define('An object without these fields.', ['map', 'list'], 'map', (budget, map, list) => pick(budget, map, list, false)),
   sum: define('The sum of a list of numbers.', ['list'], 'number', (_, list) =>
     checkedNumber(numbers(list).reduce((total, value) => total + value, 0)),
   ),
@@ -98,7 +104,7 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
   max: define('The greatest of a list, or of two values.', ['any', 'any?'], null, extreme('max', 1)),
   sort: define('A list in order.', ['list'], 'list', (budget, list) => {
     spend(budget, list.length * 8)
-    return list.toSorted((a, b) => compare(a, b, 'sort'))
+    return list.toSorted((a, b) => compare(a, b, 'sort', budget))
   }),
   reverse: define('A list from its end to its start.', ['list'], 'list', (_, list) => list.toReversed()),
   slice: define('The elements from a place up to another, counted from 0.', ['list', 'number', 'number?'], 'list', (_, list, start, end) =>

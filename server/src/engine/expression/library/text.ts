@@ -66,7 +66,7 @@ const replace = (budget: Budget, text: string, from: string, to: string, most: n
   const length = text.length + times * (to.length - from.length)
   if (length > limits.text)
     throw new Fault('expression.limit', `The expression builds a text of ${length} characters; ${limits.text} are allowed`)
-  spend(budget, (text.length + length) >> 3)
+  spend(budget, ((text.length + length) >> 3) + 2 * pieces.length)
   return pieces.slice(0, times + 1).join(to) + (times + 1 < pieces.length ? from + pieces.slice(times + 1).join(from) : '')
 }
 

@@ -4,8 +4,8 @@ import { define, wrongArgument, type LibraryFunction } from './function.ts'
 import { parseInstant } from './time-text.ts'
 import { fromWall, toWall } from './zone.ts'
 
-/** Looking a zone up costs some 50 µs; so many steps of other work. */
-const zone_cost = 500
+/** Looking a zone up costs some 100 µs; so many steps of other work. */
+const zone_cost = 1_000
 
 const wallOf = (budget: Budget, time: Instant, zone: string | undefined): { wall: Date; offset_ms: number } => {
   if (zone === undefined) return { wall: new Date(time.ms), offset_ms: 0 }
