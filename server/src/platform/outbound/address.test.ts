@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { isPublicAddress, parseAddress } from './address.ts'
+import { StartError } from '../start-error.ts'
 import { parseAllowList } from './allow.ts'
 
 const isPublic = (text: string): boolean => {
@@ -108,8 +109,9 @@ test('an allow-list entry lets through what it names and nothing beside it', () 
   expect(allow.address(address('127.0.0.1'), 9000)).toBe(false)
 })
 
-test('an allow-list with mistakes names all of them', () => {
-  expect(() => parseAllowList(['ok.example', '10.0.0.0/99', 'http://x', 'a*b.example', 'host:99999', ''])).toThrow(
-    /"10\.0\.0\.0\/99".*"http:\/\/x".*"a\*b\.example".*"host:99999".*""/s,
-  )
+test('an allow-list with mistakes names all of them, and the server says so instead of starting', () => {
+  const parse = () => parseAllowList(['ok.example', '10.0.0.0/99', 'http://x', 'a*b.example', 'host:99999', ''])
+  expect(parse).toThrow(/"10\.0\.0\.0\/99".*"http:\/\/x".*"a\*b\.example".*"host:99999".*""/s)
+  expect(parse).toThrow(StartError)
+  expect(() => parseAllowList(['10.0.0.0/8:80'])).toThrow('"10.0.0.0/8:80": a network is named without a port')
 })

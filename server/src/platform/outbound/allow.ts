@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import { StartError } from '../start-error.ts'
 import { parseAddress, type Address } from './address.ts'
 
 /** The operator's exceptions to "public addresses only". */
@@ -30,6 +31,7 @@ const network = (base: Address, bits: number, port: number | null): Entry => ({
 })
 
 const parseEntry = (text: string): Entry => {
+  if (/\/\d+:\d+$/.test(text)) throw new Error('a network is named without a port')
   if (text.includes('/')) return network(...ipaddr.parseCIDR(text), null)
   if (ipaddr.IPv6.isValid(text)) return network(ipaddr.process(text), ipaddr.process(text).toByteArray().length * 8, null)
   const parts = /^(\[[^\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text)
@@ -51,7 +53,7 @@ export const hostKey = (host: string): string =>
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '')
 
-/** Reads `MILLRACE_OUTBOUND_ALLOW`. Throws one error that names every entry that cannot be read. */
+/** Reads `MILLRACE_OUTBOUND_ALLOW`. `StartError` that names every entry which cannot be read. */
 export const parseAllowList = (texts: readonly string[]): AllowList => {
   const entries: Entry[] = []
   const mistakes: string[] = []
@@ -62,7 +64,12 @@ export const parseAllowList = (texts: readonly string[]): AllowList => {
       mistakes.push(`"${text}": ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  if (mistakes.length > 0) throw new Error(`MILLRACE_OUTBOUND_ALLOW cannot be read: ${mistakes.join('; ')}`)
+  if (mistakes.length > 0) {
+    throw new StartError(
+      `MILLRACE_OUTBOUND_ALLOW cannot be read: ${mistakes.join('; ')}.`,
+      'Name hosts, addresses and networks, separated by commas: `intranet.example`, `192.168.1.7:8080`, `10.20.0.0/16`.',
+    )
+  }
   const any = (port: number, match: (entry: Entry) => boolean): boolean =>
     entries.some((entry) => (entry.port === null || entry.port === port) && match(entry))
   return {
