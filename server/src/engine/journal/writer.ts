@@ -1,9 +1,9 @@
 import type { Sql } from 'postgres'
+import { isTransient } from '../../platform/database/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { errors } from '../errors.ts'
 import type { Entry } from './record.ts'
 import { commitBatch } from './commit-batch.ts'
-import { isTransient } from './transient.ts'
 
 /**
  * Group commit. Executions hand in entries; whatever has gathered goes out in one statement, at most two at a time, so that

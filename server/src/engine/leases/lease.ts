@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
+import { isTransient } from '../../platform/database/errors.ts'
 import type { Logger } from '../../platform/log.ts'
-import { isTransient } from '../journal/transient.ts'
 import { freeOwn, heartbeat, type LeaseRow, register, resign, takeOver } from './lease-sql.ts'
 
 /**

@@ -63,4 +63,7 @@ export const isCollision = (error: unknown): boolean => {
   return code === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery'
 }
 
+/** Sending the same thing again may help. */
+export const isTransient = (error: unknown): boolean => isConnectionLoss(error) || isCollision(error)
+
 export const unavailable = (cause: unknown): Error => errors.unavailable({ cause, headers: { 'retry-after': '1' } })

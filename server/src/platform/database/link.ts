@@ -1,6 +1,6 @@
 import { connect as connectSocket, type Socket } from 'node:net'
 import postgres from 'postgres'
-import { codeOf } from './errors.ts'
+import { codeOf, isConnectionLoss } from './errors.ts'
 import { checkParameter, valueTypes } from './parsers.ts'
 
 /** Where the database is and as whom to sign in. With a `url` the rest may be left out. */
@@ -120,7 +120,12 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
           if ('retried' in query) reject(movedError())
           else resolve(rows)
         },
-        (error: Error) => (waiting.delete(reject), reject(error)),
+        (error: Error) => {
+          waiting.delete(reject)
+          // PostgreSQL says goodbye before the socket closes: what it says it to knows first.
+          if (isConnectionLoss(error)) die()
+          reject(error)
+        },
       )
     })
 
