@@ -47,10 +47,15 @@ const linger_ms = 5_000
  * the client gets to read the reply. Closing at once would reset the connection under it.
  */
 export const discardRest = (request: IncomingMessage, response: ServerResponse): void => {
+  const { socket } = response
   request.resume()
   const timer = setTimeout(() => request.socket.destroy(), linger_ms)
   timer.unref()
-  const stop = (): void => clearTimeout(timer)
+  // The connection may serve on: nothing of this request stays with it.
+  const stop = (): void => {
+    clearTimeout(timer)
+    socket?.off('close', stop)
+  }
   request.once('end', stop)
-  response.socket?.once('close', stop)
+  socket?.once('close', stop)
 }

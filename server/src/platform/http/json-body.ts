@@ -26,7 +26,7 @@ const isJson = (content_type = ''): boolean => {
 
 /**
  * Parses a JSON body (RFC 8259, in UTF-8) and refuses what would hurt further in: nesting deeper than `max_depth`, NUL bytes
- * and lone surrogates, which PostgreSQL cannot store, and names that reach into prototypes.
+ * and lone surrogates, which PostgreSQL cannot store, numbers that are infinite, and names that reach into prototypes.
  */
 export const parseJson = (body: Buffer): unknown => {
   if (!isUtf8(body)) throw httpErrors.malformed_json({ detail: 'The body is not UTF-8.' })
@@ -50,6 +50,7 @@ interface Step {
 /** Walks without recursion, so that no input can use up the stack. */
 const checkJson = (value: unknown): void => {
   if (typeof value === 'string') return checkText(value, '')
+  if (typeof value === 'number') return checkNumber(value, '')
   if (typeof value !== 'object' || value === null) return
   const steps: Step[] = [{ value, path: '', depth: 1 }]
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
@@ -71,6 +72,8 @@ const checkJson = (value: unknown): void => {
 const checkMember = (name: string, value: unknown, step: Step, steps: Step[]): void => {
   if (typeof value === 'string') {
     if (unstorable(value)) checkText(value, pathOf(step, name))
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) checkNumber(value, pathOf(step, name))
   } else if (typeof value === 'object' && value !== null) steps.push({ value, path: pathOf(step, name), depth: step.depth + 1 })
 }
 
@@ -82,6 +85,11 @@ const hasPrototype = (value: object): boolean => {
 }
 
 export const unstorable = (text: string): boolean => text.includes('\0') || !text.isWellFormed()
+
+/** `1e400` is JSON, and infinite once it is read; written again it would be null. */
+const checkNumber = (value: number, path: string): void => {
+  if (!Number.isFinite(value)) throw invalid([{ path, message: 'is too large a number' }])
+}
 
 /** Refuses text that a text column cannot hold. */
 export const checkText = (text: string, path: string): void => {

@@ -56,7 +56,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   const nowhere = observe('(none)', false)
   const fastify: FastifyInstance = createFastify(fastifyOptions(house, nowhere))
   // Bodies are read by us, after the caller is known: for Fastify no method has one.
-  for (const method of routed_methods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  for (const method of fastify.supportedMethods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
   const paths = mountRoutes(fastify, house, { ...options, routes: [...options.routes, ...ownRoutes(house, options)] }, observe)
   fastify.setNotFoundHandler((request, reply) => {
     const exchange = new Exchange(house, nowhere, request, reply)

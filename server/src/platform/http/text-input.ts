@@ -18,7 +18,9 @@ export const parseQuery = (query: string): { [name: string]: Text } => {
     checkText(name, '')
     checkText(value, name)
     const before = Object.hasOwn(values, name) ? values[name] : undefined
-    values[name] = before === undefined ? value : typeof before === 'string' ? [before, value] : [...before, value]
+    if (before === undefined) values[name] = value
+    else if (typeof before === 'string') values[name] = [before, value]
+    else before.push(value)
   }
   return values
 }

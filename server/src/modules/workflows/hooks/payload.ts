@@ -32,10 +32,12 @@ const headersOf = (headers: RawRequest['headers']): JsonObject => {
 
 /** A query or a form as an object; a name that comes several times is a list. */
 const fieldsOf = (text: string): JsonObject => {
-  const fields = new Map<string, Json>()
+  const fields = new Map<string, string | string[]>()
   for (const [name, value] of new URLSearchParams(text)) {
     const before = fields.get(name)
-    fields.set(name, before === undefined ? value : [before, value].flat())
+    if (before === undefined) fields.set(name, value)
+    else if (typeof before === 'string') fields.set(name, [before, value])
+    else before.push(value)
   }
   return Object.fromEntries(fields)
 }
