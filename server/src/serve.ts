@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createApp, type Composition } from './app.ts'
+import { giveBackBootMemory } from './platform/boot-memory.ts'
 import type { App } from './platform/context.ts'
 import { drain_limit_ms, httpService } from './platform/http/http-service.ts'
 import { type Announcement, announcements } from './platform/module.ts'
@@ -76,6 +77,7 @@ const drainInTime = async ({ drain, log }: Composition): Promise<void> => {
 }
 
 const announce = async (app: App, pretty: boolean): Promise<void> => {
+  giveBackBootMemory()
   const url = app.use(httpService).url()
   const told = await announcements(app)
   const lines: readonly Announcement[] = [
