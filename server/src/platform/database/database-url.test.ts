@@ -20,7 +20,9 @@ test('what keeps the database from being reached is told without the password', 
   expect(told('ENOTFOUND')).toContain('there is no such host')
   expect(told('28P01')).toContain('does not let ann in')
   expect(told('3D000')).toContain('has no database mill')
-  for (const code of ['ECONNREFUSED', 'ENOTFOUND', '28P01', '3D000']) expect(told(code)).not.toContain('hunter2')
+  expect(told('DEPTH_ZERO_SELF_SIGNED_CERT')).toContain('(db.example:5433) shows a certificate that is not trusted: raw.')
+  for (const code of ['ECONNREFUSED', 'ENOTFOUND', '28P01', '3D000', 'DEPTH_ZERO_SELF_SIGNED_CERT'])
+    expect(told(code)).not.toContain('hunter2')
 })
 
 test('other errors stay what they are', () => {

@@ -59,6 +59,16 @@ export const connectionError = (error: unknown, database_url: string): unknown =
         error,
       )
     default:
-      return error
+      return isCertificateProblem(error)
+        ? new StartError(
+            `${where} shows a certificate that is not trusted: ${(error as Error).message}.`,
+            'Name its authority in NODE_EXTRA_CA_CERTS (a PEM file). With sslmode=require in DATABASE_URL the connection is encrypted and the certificate not checked.',
+            error,
+          )
+        : error
   }
 }
+
+/** Names from OpenSSL and Node for a peer whose certificate does not prove who it is. */
+const isCertificateProblem = (error: unknown): boolean =>
+  /^(ERR_TLS_CERT|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA)/.test(codeOf(error) ?? '')
