@@ -1,5 +1,5 @@
 import type { ServerOptions } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { fastify as createFastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { Settings as TypeBox } from 'typebox/system'
 import type { App } from '../context.ts'
@@ -71,6 +71,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   })
   fastify.setErrorHandler((error, request, reply) => new Exchange(house, nowhere, request, reply).fail(error))
   answerExpectations(fastify)
+  refuseTunnels(fastify, house)
   await fastify.ready()
   return {
     listen: (at) => listen(fastify, house, at),
@@ -134,6 +135,15 @@ const answerExpectations = (fastify: FastifyInstance): void => {
     fastify.server.emit('request', request, response)
   })
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response))
+}
+
+/** This is no proxy. Without a word from us Node would hang up without one. */
+const refuseTunnels = (fastify: FastifyInstance, house: House): void => {
+  fastify.server.on('connect', (_request, socket) => {
+    // Node has taken its own listeners off: a client that resets the connection would end the process.
+    socket.on('error', () => socket.destroy())
+    answerClientError(house, new Error('CONNECT is for proxies'), socket as Socket)
+  })
 }
 
 const listen = async (fastify: FastifyInstance, house: House, at: { readonly host: string; readonly port: number }) => {
