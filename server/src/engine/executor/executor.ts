@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Sql } from 'postgres'
 import type { App } from '../../platform/context.ts'
+import { isTransient } from '../../platform/database/errors.ts'
 import { type CompiledVersion, scopeFor } from '../compile.ts'
 import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
@@ -7,6 +9,7 @@ import { begin } from '../graph/plan.ts'
 import type { NewExecution } from '../journal/record.ts'
 import { journalWriter } from '../journal/writer.ts'
 import { cancelRequests, claim, type Claimed } from '../leases/claim.ts'
+import type { LeaseRow } from '../leases/lease-sql.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
 import { type Held, holdExecution } from './execution.ts'
@@ -38,6 +41,8 @@ export interface ExecutorOptions {
 const grace_ms = 10_000
 /** Executions taken up at a time. */
 const claim_batch = 200
+/** Between two tries to take up an execution while the database is away. */
+const again_ms = 200
 
 /** What the parts of one executor share. */
 interface Shared {
@@ -178,8 +183,9 @@ const takeUpAll = async (shared: Shared): Promise<void> => {
   shared.more = true
   while (!shared.draining && held.size < options.capacity) {
     const room = Math.min(claim_batch, options.capacity - held.size)
-    const claimed = await claim(options.sql, shared.lease().row(), room)
-    for (const execution of claimed) await takeUpOne(shared, execution)
+    const lease = shared.lease().row()
+    const claimed = await claim(options.sql, lease, room)
+    for (const execution of claimed) await takeUpOne(shared, execution, lease)
     if (claimed.length < room) {
       shared.more = false
       return
@@ -187,12 +193,22 @@ const takeUpAll = async (shared: Shared): Promise<void> => {
   }
 }
 
-const takeUpOne = async (shared: Shared, claimed: Claimed): Promise<void> => {
+/**
+ * Until it is in hand: what was claimed is this worker's, so nobody else would ever ask for it. Not when the lease was lost meanwhile:
+ * then it is queued again and may be with another.
+ */
+const takeUpOne = async (shared: Shared, claimed: Claimed, lease: LeaseRow): Promise<void> => {
   const { host, options, watchers } = shared
-  try {
-    const { execution, go } = await revive({ host, versions: options.versions, claimed, listener: watchers.of(claimed.id) })
-    hold(shared, execution, go)
-  } catch (error) {
-    await host.commit(giveUp(options.app, claimed, error))
+  const isMine = (): boolean => !shared.draining && shared.lease().row() === lease
+  for (;;) {
+    try {
+      const { execution, go } = await revive({ host, versions: options.versions, claimed, listener: watchers.of(claimed.id) })
+      if (isMine()) hold(shared, execution, go)
+      return
+    } catch (error) {
+      if (!isMine()) return
+      if (!isTransient(error)) return await host.commit(giveUp(options.app, claimed, error))
+      await pause(again_ms)
+    }
   }
 }

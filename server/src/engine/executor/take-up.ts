@@ -1,5 +1,4 @@
 import type { App } from '../../platform/context.ts'
-import { isTransient } from '../../platform/database/errors.ts'
 import { scopeFor } from '../compile.ts'
 import { replay } from '../graph/plan.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
@@ -50,9 +49,8 @@ export const revive = async (input: {
   return { execution, go: claimed.cancel_requested || poisonous ? 'cancel' : 'begin' }
 }
 
-/** The entry that ends an execution which no process can go on with: its version or its journal is damaged. Throws what may pass. */
+/** The entry that ends an execution which no process can go on with: its version or its journal is damaged. */
 export const giveUp = (app: App, claimed: Claimed, cause: unknown): Entry => {
-  if (isTransient(cause)) throw cause
   app.log.error({ err: cause, execution_id: claimed.id }, 'an execution cannot be taken up and is failed')
   const at = app.now()
   const error = { code: 'engine.unrecoverable', message: 'The execution could not be taken up again', details: null, node_id: null }

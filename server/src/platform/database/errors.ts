@@ -63,7 +63,8 @@ export const isCollision = (error: unknown): boolean => {
   return code === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery'
 }
 
-/** Sending the same thing again may help. */
-export const isTransient = (error: unknown): boolean => isConnectionLoss(error) || isCollision(error)
+/** Sending the same thing again may help, also after a read has run out of its own patience. */
+export const isTransient = (error: unknown): boolean =>
+  isConnectionLoss(error) || isCollision(error) || codeOf(error) === errors.unavailable().code
 
 export const unavailable = (cause: unknown): Error => errors.unavailable({ cause, headers: { 'retry-after': '1' } })
