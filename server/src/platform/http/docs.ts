@@ -25,6 +25,7 @@ const assets: { readonly [name: string]: string | undefined } = {
 /** `/openapi.json` and the interactive page over it. The document is made, and a file of the page read, when somebody asks. */
 export const docsRoutes = (document: () => object): readonly Route[] => {
   let text: string | null = null
+  const file = sharedFiles()
   return [
     rawRoute({
       methods: ['GET'],
@@ -57,12 +58,36 @@ export const docsRoutes = (document: () => object): readonly Route[] => {
         replies: { 200: { description: 'A file.', content_type } },
         handle: async (_app, request, reply) => {
           const headers = { 'content-type': content_type, 'cache-control': 'public, max-age=3600' }
-          // Read each time: it is asked for rarely, and 1.7 MB would stay in memory.
-          sendCached(request, reply, headers, await readFile(new URL(import.meta.resolve(`@fastify/swagger-ui/static/${name}`))))
+          sendCached(request, reply, headers, await file(name))
         },
       }),
     ),
   ]
+}
+
+/**
+ * Files of the page by name. They are asked for rarely and 1.7 MB would stay in memory; but those who ask at a time share one copy, so
+ * that many of them cost no more than one.
+ */
+const sharedFiles = (): ((name: string) => Promise<Buffer>) => {
+  const reading = new Map<string, Promise<Buffer>>()
+  const kept = new Map<string, WeakRef<Buffer>>()
+  const read = async (name: string): Promise<Buffer> => {
+    try {
+      const content = await readFile(new URL(import.meta.resolve(`@fastify/swagger-ui/static/${name}`)))
+      kept.set(name, new WeakRef(content))
+      return content
+    } finally {
+      reading.delete(name)
+    }
+  }
+  return async (name) => {
+    const before = kept.get(name)?.deref() ?? reading.get(name)
+    if (before !== undefined) return before
+    const made = read(name)
+    reading.set(name, made)
+    return made
+  }
 }
 
 const sendCached = (request: RawRequest, reply: RawReply, headers: { readonly [name: string]: string }, body: string | Buffer): void => {

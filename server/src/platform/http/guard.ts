@@ -1,6 +1,7 @@
 import type { Exchange } from './exchange.ts'
 import { httpErrors } from './errors.ts'
 import type { House } from './house.ts'
+import { isCrowded } from './connections.ts'
 
 const plainHost = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
 
@@ -21,5 +22,7 @@ export const guard = (house: House, exchange: Exchange, never_shed: boolean): vo
   }
   if (hosts > 1) throw httpErrors.malformed_request({ detail: 'There is more than one Host header.' })
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') throw httpErrors.expectation_failed()
+  if (isCrowded(exchange.incoming))
+    throw httpErrors.overloaded({ detail: 'Wait for replies before you send more.', headers: { 'retry-after': '1' } })
   if (!never_shed && house.load.overloaded()) throw httpErrors.overloaded({ headers: { 'retry-after': '1' } })
 }

@@ -7,6 +7,7 @@ import type { Errors } from '../errors.ts'
 import { version } from '../version.ts'
 import type { Authenticate } from './authenticate.ts'
 import { answerClientError } from './client-error.ts'
+import { limitConnections } from './connections.ts'
 import { corsOf } from './cors.ts'
 import { docsRoutes } from './docs.ts'
 import { errorPages } from './error-pages.ts'
@@ -72,6 +73,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   fastify.setErrorHandler((error, request, reply) => new Exchange(house, nowhere, request, reply).fail(error))
   answerExpectations(fastify)
   refuseTunnels(fastify, house)
+  limitConnections(fastify.server)
   await fastify.ready()
   return {
     listen: (at) => listen(fastify, house, at),
