@@ -1,23 +1,16 @@
 import { writeCookie } from './cookies.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint, ReplyForm } from './endpoint.ts'
 import { httpErrors } from './errors.ts'
 import { etagOf, noneMatch } from './etag.ts'
-import type { Exchange, Headers } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
+import type { Headers } from './headers.ts'
 import { isReplyValue } from './route.ts'
-import type { Shape } from './shape.ts'
-import type { Validate } from './validate.ts'
 
 /** A finished reply, before it is sent. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly body: string | null
-}
-
-export interface ReplyForm {
-  readonly shape: Shape
-  readonly empty: boolean
-  readonly check: Validate
 }
 
 // What an API answers is meant for its caller; a handler whose answer may be kept says so with a header of its own.

@@ -1,4 +1,4 @@
-import type { Headers } from './exchange.ts'
+import type { Headers } from './headers.ts'
 
 const allowed_headers =
   'authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-api-key, x-request-id, x-workspace-id'

@@ -7,13 +7,12 @@ import { discardRest, hasBody } from './body.ts'
 import { readCookies } from './cookies.ts'
 import { httpErrors, internalErrors } from './errors.ts'
 import { readIfMatch } from './etag.ts'
+import type { Headers } from './headers.ts'
 import type { House } from './house.ts'
 import { readIdempotencyKey } from './idempotency-key.ts'
 import { problemDocument } from './problem.ts'
 import type { RawReply, RawRequest } from './route.ts'
 import { readTraceId } from './trace.ts'
-
-export type Headers = { readonly [name: string]: string | readonly string[] }
 
 /** What is measured and logged of a request, per route. */
 export interface Observed {

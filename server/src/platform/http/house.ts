@@ -21,10 +21,3 @@ export interface House {
   last_host: string
   readonly authenticate: Authenticate
 }
-
-export const securityHeaders = (secure: boolean): { readonly [name: string]: string } => ({
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  ...(secure ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),
-})

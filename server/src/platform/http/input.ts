@@ -1,20 +1,9 @@
-import type { TSchema } from 'typebox'
 import type { Endpoint } from './endpoint.ts'
 import type { Exchange } from './exchange.ts'
 import { checkText, parseJson, requireJson } from './json-body.ts'
 import type { RouteInput } from './route.ts'
-import type { JsonSchema } from './strict.ts'
-import { coercerOf, parseQuery } from './text-input.ts'
-import type { Validate } from './validate.ts'
-import { invalid, validatorOf } from './validate.ts'
-
-export interface TextInput {
-  readonly coerce: (values: { [name: string]: unknown }) => void
-  readonly validate: Validate
-}
-
-export const textInput = (schema: TSchema | undefined): TextInput | null =>
-  schema === undefined ? null : { coerce: coercerOf(schema as JsonSchema), validate: validatorOf(schema as JsonSchema) }
+import { parseQuery } from './text-input.ts'
+import { invalid } from './validate.ts'
 
 /** What a handler gets of a request: read, converted where it came as text, and validated. */
 export const inputOf = (endpoint: Endpoint, exchange: Exchange): RouteInput<never, never, never> => ({

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { endpointOf, handle } from './endpoint.ts'
+import { endpointOf } from './endpoint.ts'
+import { handle } from './handle.ts'
 import { Exchange, type Observed } from './exchange.ts'
 import type { House } from './house.ts'
 import { answerOtherMethod, type KnownPath, methodsOf, patternOf, routed_methods, shapeOfPath } from './methods.ts'

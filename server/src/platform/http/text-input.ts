@@ -1,7 +1,8 @@
+import type { TSchema } from 'typebox'
 import { httpErrors } from './errors.ts'
 import { checkText } from './json-body.ts'
 import type { JsonSchema } from './strict.ts'
-import { invalid } from './validate.ts'
+import { invalid, type Validate, validatorOf } from './validate.ts'
 
 type Text = string | string[]
 
@@ -39,7 +40,7 @@ type Coerce = (value: Text) => unknown
  * Turns the texts of a query or a path into what their schema says: numbers, `true` and `false`, lists. What cannot be
  * turned is left as it is, for the validator to name.
  */
-export const coercerOf = (schema: JsonSchema): ((values: { [name: string]: unknown }) => void) => {
+const coercerOf = (schema: JsonSchema): ((values: { [name: string]: unknown }) => void) => {
   const parts = Object.entries((schema['properties'] ?? {}) as { [name: string]: JsonSchema }).map(([name, inner]) => ({
     name,
     coerce: coerceTo(inner),
@@ -61,3 +62,12 @@ const coerceTo = (schema: JsonSchema): Coerce => {
   }
   return (value) => value
 }
+
+/** Input that comes as text: parameters of the path or the query. */
+export interface TextInput {
+  readonly coerce: (values: { [name: string]: unknown }) => void
+  readonly validate: Validate
+}
+
+export const textInput = (schema: TSchema | undefined): TextInput | null =>
+  schema === undefined ? null : { coerce: coercerOf(schema as JsonSchema), validate: validatorOf(schema as JsonSchema) }
