@@ -1,14 +1,15 @@
 import type { App } from '../../platform/context.ts'
+import type { ScopeFacts } from '../compile.ts'
 import { eventOf } from '../events.ts'
 import type { Outcome, Step } from '../graph/plan.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
-import type { Facts, Live } from './live.ts'
+import type { Live } from './live.ts'
 
 /** How an execution ended: as the plan says, or because somebody wanted it to. */
 export type End = Outcome | { readonly status: 'cancelled'; readonly output: null; readonly error: null }
 
 /** The end of an execution as the journal writes it, its event included. */
-export const finishOf = (app: App, facts: Facts, end: End, at: number): Entry['finish'] => {
+export const finishOf = (app: App, facts: ScopeFacts, end: End, at: number): Entry['finish'] => {
   const { execution_id, workflow_id, version, mode } = facts
   const error = end.error === null ? null : { code: end.error.code, node_id: end.error.node_id }
   const data = { execution_id, workflow_id, version, mode, duration_ms: Math.max(0, at - facts.started_at), error }

@@ -40,6 +40,7 @@ export const holdExecution = (beginning: Beginning): Held => {
     in_flight: new Map(),
     alarms: new Set(),
     quiet: [],
+    kept_chars: 0,
   }
   return {
     execution_id: live.facts.execution_id,
@@ -82,6 +83,16 @@ const advance = (live: Live): void => {
   commit(live, steps, effects, end)
 }
 
+/** What the steps of one execution may give in all: it is held in memory for as long as the execution lasts. */
+const most_kept_chars = 64 * 1024 * 1024
+
+const too_large = {
+  code: 'engine.execution_too_large',
+  message: `The steps give more than ${most_kept_chars / 1024 / 1024} MiB in all`,
+  details: null,
+  node_id: null,
+}
+
 const commit = (live: Live, steps: readonly Step[], effects: readonly Ready[], end: End | null): void => {
   live.committing = true
   let entry: Entry
@@ -90,6 +101,18 @@ const commit = (live: Live, steps: readonly Step[], effects: readonly Ready[], e
   } catch (cause) {
     // A node has given what is no JSON.
     return notCommitted(live, errors.journal_failed({ cause }))
+  }
+  live.kept_chars += entry.body.length
+  if (live.kept_chars > most_kept_chars && end?.error?.code !== too_large.code) {
+    live.kept_chars = 0
+    const ending: End = { status: 'failed', output: null, error: too_large }
+    // That they ran is kept, what they gave is what there is no room for.
+    return commit(
+      live,
+      steps.map((step) => ({ ...step, output: null })),
+      [],
+      ending,
+    )
   }
   live.host.commit(entry).then(
     () => committed(live, effects, end),

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Sql } from 'postgres'
 import type { App } from '../../platform/context.ts'
 import { isTransient } from '../../platform/database/errors.ts'
-import { type CompiledVersion, scopeFor } from '../compile.ts'
+import { type CompiledVersion, scopeFor, type ScopeFacts } from '../compile.ts'
 import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
 import { begin } from '../graph/plan.ts'
@@ -13,7 +13,7 @@ import type { LeaseRow } from '../leases/lease-sql.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
 import { type Held, holdExecution } from './execution.ts'
-import type { Facts, Host } from './live.ts'
+import type { Host } from './live.ts'
 import { giveUp, revive } from './take-up.ts'
 import { openWatchers, type Watchers } from './watchers.ts'
 
@@ -142,7 +142,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
   const full = held.size >= options.capacity
-  const facts: Facts = { execution_id: host.app.newId(), workspace_id, workflow_id, version: input.version, mode, started_at }
+  const facts: ScopeFacts = { execution_id: host.app.newId(), workspace_id, workflow_id, version: input.version, mode, started_at }
   const row: NewExecution = {
     workflow_id,
     version: input.version,

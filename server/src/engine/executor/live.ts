@@ -1,6 +1,6 @@
 import type { Json } from '../../lib/json.ts'
 import type { App } from '../../platform/context.ts'
-import type { CompiledNode, CompiledVersion, Scope } from '../compile.ts'
+import type { CompiledNode, CompiledVersion, Scope, ScopeFacts } from '../compile.ts'
 import type { Finished } from '../contract.ts'
 import type { GraphNode } from '../graph/graph.ts'
 import type { Ready, Run, Step } from '../graph/plan.ts'
@@ -20,16 +20,6 @@ export interface Host {
   readonly released: (execution_id: string) => void
 }
 
-export interface Facts {
-  readonly execution_id: string
-  readonly workspace_id: string
-  readonly workflow_id: string
-  readonly version: number
-  readonly mode: 'live' | 'test'
-  /** Unix milliseconds. */
-  readonly started_at: number
-}
-
 /** Told once each, when what they say is durable. */
 export interface Listener {
   readonly accepted: () => void
@@ -41,7 +31,7 @@ export interface Listener {
 /** What an execution is made from when this process takes hold of it. */
 export interface Beginning {
   readonly host: Host
-  readonly facts: Facts
+  readonly facts: ScopeFacts
   readonly version: CompiledVersion
   readonly run: Run
   readonly scope: Scope
@@ -70,6 +60,8 @@ export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
   readonly in_flight: Map<number, AbortController>
   /** How to call off what was set. */
   readonly alarms: Set<() => void>
+  /** Of the journal, as far as this process has written it. */
+  kept_chars: number
   /** Wait until no effect is in flight. */
   readonly quiet: (() => void)[]
 }

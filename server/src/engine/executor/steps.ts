@@ -4,8 +4,8 @@ import type { NodeInput, NodeResult } from '../node.ts'
 import { type Attempt, attemptEffect, failureOf } from './effect.ts'
 import { addAlarm, type Live, nodeOf } from './live.ts'
 
-/** Pure steps that run in one turn of the event loop before a commit gives the others theirs. */
-const pure_steps_per_turn = 500
+/** Pure steps that run in one turn of the event loop, and how long they may take, before a commit gives the others theirs. */
+const turn = { steps: 500, ms: 10 }
 
 /** The step that an attempt amounts to: the plan's pure rules say what a failure leads to. */
 const stepOf = (live: Live, next: Ready, started_at: number, answer: Attempt): Step => {
@@ -63,7 +63,8 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
   const { run } = live
   const { now } = live.host.app
   const effects: Ready[] = []
-  for (let budget = pure_steps_per_turn; budget > 0 && run.failed === null; budget--) {
+  const until = performance.now() + turn.ms
+  for (let budget = turn.steps; budget > 0 && run.failed === null; budget--) {
     const next = live.ready.shift()
     if (next === undefined) break
     if (next.not_before !== null && next.not_before > now()) {
@@ -82,6 +83,7 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
     const step = stepOf(live, next, started_at, attemptPure(live, next.index))
     steps.push(step)
     live.ready.push(...settle(run, step))
+    if (performance.now() > until) break
   }
   return effects
 }

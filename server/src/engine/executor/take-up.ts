@@ -1,17 +1,17 @@
 import type { App } from '../../platform/context.ts'
-import { scopeFor } from '../compile.ts'
+import { scopeFor, type ScopeFacts } from '../compile.ts'
 import { replay } from '../graph/plan.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
 import type { Claimed } from '../leases/claim.ts'
 import type { Versions } from '../versions.ts'
 import { finishOf } from './entry.ts'
 import { type Held, holdExecution } from './execution.ts'
-import type { Facts, Host, Listener } from './live.ts'
+import type { Host, Listener } from './live.ts'
 
 /** An execution that was with this many workers when they died is not given to another. */
 const most_recoveries = 25
 
-const factsOf = (claimed: Claimed): Facts => ({
+const factsOf = (claimed: Claimed): ScopeFacts => ({
   execution_id: claimed.id,
   workspace_id: claimed.workspace_id,
   workflow_id: claimed.workflow_id,

@@ -1,4 +1,5 @@
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
+import { savedQuery } from '../../platform/database/saved-query.ts'
 import type { User } from './schema.ts'
 
 /** A user as it is stored. `revision` becomes the ETag. */
@@ -20,8 +21,13 @@ const columns = [
   'updated_at',
 ] as const
 
-export const userById = async (db: ReadDb, id: string): Promise<UserRow | undefined> =>
-  (await db.selectFrom('users').select(columns).where('id', '=', id).executeTakeFirst()) as UserRow | undefined
+/** Saved, because clients ask for a profile more often than for anything else. */
+const findById = savedQuery<{ id: string }>()((db, value) => db.selectFrom('users').select(columns).where('id', '=', value('id')))
+
+export const userById = async (db: ReadDb, id: string): Promise<UserRow | undefined> => {
+  const [row] = await findById(db, { id })
+  return row as UserRow | undefined
+}
 
 export const userByEmail = async (db: ReadDb, email: string): Promise<UserRow | undefined> =>
   (await db.selectFrom('users').select(columns).where('email', '=', email).executeTakeFirst()) as UserRow | undefined
