@@ -87,13 +87,11 @@ test('the quick start of the README gives what it shows, when it is pasted from 
   expect([setUp.status, await setUp.text()]).toEqual([200, expect.stringContaining('Make the account of the first admin')])
 
   expect(JSON.parse(await shell.run(typed(register)))).toMatchObject({ user: { username: 'ada' } })
-  expect(JSON.parse(await shell.run(typed(publish)))).toMatchObject({ version: 1, triggers: [{ url: `${url}/hooks/ada/github` }] })
+  expect(await shell.run(typed(publish))).toBe(`${url}/hooks/ada/github\n`)
   expect(await shell.run(typed(push))).toBe(typed(reply, 'json'))
   expect((await receiver.says(/^POST .*$/m))[0]).toContain('"commits":1')
-  const execution = JSON.parse(await shell.run(typed(steps))) as { status: string; steps: { node_id: string; status: string }[] }
-  expect(execution.status).toBe('succeeded')
-  expect(execution.steps.map(({ node_id, status }) => `${node_id} ${status}`)).toEqual(
-    ['on_default_branch', 'count', 'announce', 'answer'].map((node_id) => `${node_id} succeeded`),
+  expect((await shell.run(typed(steps))).replaceAll(/\d+ ms/g, '…')).toBe(
+    ['on_default_branch', 'count', 'announce', 'answer'].map((node_id) => `${node_id} succeeded …\n`).join(''),
   )
 })
 
