@@ -8,7 +8,7 @@ import { errors } from '../errors.ts'
 import { begin } from '../graph/plan.ts'
 import type { NewExecution } from '../journal/record.ts'
 import { journalWriter } from '../journal/writer.ts'
-import { cancelRequests, claim, type Claimed } from '../leases/claim.ts'
+import { cancelRequests, claim, type Claimed, freeStrays } from '../leases/claim.ts'
 import type { LeaseRow } from '../leases/lease-sql.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
@@ -55,6 +55,8 @@ interface Shared {
   /** Executions wait that were not taken up for want of room. */
   more: boolean
   claiming: Promise<void> | null
+  /** A claim has failed: executions may be this worker's in the database and in nobody's memory. */
+  stray: boolean
 }
 
 export const openExecutor = async (options: ExecutorOptions): Promise<Executor> => {
@@ -79,6 +81,7 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     draining: false,
     more: false,
     claiming: null,
+    stray: false,
   }
   const lease = await holdLease({
     sql,
@@ -173,7 +176,11 @@ const takeUp = async (shared: Shared, work: Work): Promise<void> => {
   if (work.cancels) for (const id of await cancelRequests(options.sql, shared.lease().row().id)) held.get(id)?.cancel()
   if (!work.queued || shared.draining) return
   shared.claiming ??= takeUpAll(shared)
-    .catch((error: unknown) => options.app.log.warn({ err: error }, 'taking up queued executions failed'))
+    .catch((error: unknown) => {
+      options.app.log.warn({ err: error }, 'taking up queued executions failed; it will be tried again')
+      shared.stray = true
+      setTimeout(() => void takeUp(shared, work), again_ms).unref()
+    })
     .finally(() => void (shared.claiming = null))
   await shared.claiming
 }
@@ -181,6 +188,10 @@ const takeUp = async (shared: Shared, work: Work): Promise<void> => {
 const takeUpAll = async (shared: Shared): Promise<void> => {
   const { options, held } = shared
   shared.more = true
+  if (shared.stray) {
+    await freeStrays(options.sql, shared.lease().row(), (id) => held.has(id))
+    shared.stray = false
+  }
   while (!shared.draining && held.size < options.capacity) {
     const room = Math.min(claim_batch, options.capacity - held.size)
     const lease = shared.lease().row()

@@ -1,3 +1,4 @@
+import type { Sql } from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unavailable } from '../../platform/database/errors.ts'
 import { type BareApp, bareApp } from '../../platform/testing/bare-app.ts'
@@ -44,9 +45,13 @@ const queued = async (): Promise<string> => {
   return id
 }
 
-const withExecutor = async (versions: Versions, work: (executor: Executor) => Promise<void>): Promise<void> => {
+const withExecutor = async (
+  versions: Versions,
+  work: (executor: Executor) => Promise<void>,
+  sql: Sql = database.handle.system,
+): Promise<void> => {
   const limits = { capacity: 10, step_timeout_ms: 1_000, takeover_ms: 6_000, random: () => 0 }
-  const executor = await openExecutor({ app: mill.app, sql: database.handle.system, versions, ...limits })
+  const executor = await openExecutor({ app: mill.app, sql, versions, ...limits })
   try {
     await work(executor)
   } finally {
@@ -116,4 +121,26 @@ test('an execution that was claimed under a lease which was lost meanwhile is le
     expect(await stateOf(id)).toEqual({ status: 'running', code: null, worker_id: other })
     expect(await database.owner`select seq from execution_records where execution_id = ${id}`).toHaveLength(1)
   })
+})
+
+test('an execution that was claimed just before the connection was cut is taken up all the same', async () => {
+  const id = await queued()
+  let cut = false
+  const cutOnce = new Proxy(database.handle.system, {
+    apply: (sql, self, [text, ...values]: [readonly string[], ...unknown[]]) => {
+      if (cut || !text.join('').includes('from execution_records')) return Reflect.apply(sql, self, [text, ...values])
+      cut = true
+      return Promise.reject(Object.assign(new Error('the connection was cut'), { code: 'CONNECTION_CLOSED' }))
+    },
+  })
+  await withExecutor(
+    { get: () => version },
+    async (executor) => {
+      await executor.recover()
+      expect(await stateOf(id)).toMatchObject({ status: 'running', worker_id: mill.app.instance_id })
+      await expect.poll(() => stateOf(id)).toEqual({ status: 'succeeded', code: null, worker_id: null })
+    },
+    cutOnce,
+  )
+  expect(cut).toBe(true)
 })

@@ -61,6 +61,24 @@ export const claim = async (sql: Sql, lease: LeaseRow, room: number): Promise<re
   return rows.map((row) => ({ ...row, records: byExecution.get(row.id) ?? [] }))
 }
 
+/**
+ * Queues again what is this worker's and not in its hands: a claim was committed and its answer lost. An execution is in the
+ * worker's hands from before it is accepted until after its end is committed, so what `isHeld` denies of an earlier list has
+ * ended meanwhile, which the update leaves alone, or is a stray.
+ */
+export const freeStrays = async (sql: Sql, lease: LeaseRow, isHeld: (id: string) => boolean): Promise<number> => {
+  const rows = await sql<{ id: string }[]>`
+    select id from executions
+    where worker_id = ${lease.id} and finished_at is null`
+  const strays = rows.map((row) => row.id).filter((id) => !isHeld(id))
+  if (strays.length === 0) return 0
+  const freed = await sql`
+    update executions
+    set worker_id = null, status = 'queued'
+    where id = any(${strays}::uuid[]) and worker_id = ${lease.id} and finished_at is null`
+  return freed.count
+}
+
 /** The executions of this worker whose end was asked for. */
 export const cancelRequests = async (sql: Sql, worker_id: string): Promise<readonly string[]> => {
   const rows = await sql<{ id: string }[]>`
