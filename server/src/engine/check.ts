@@ -2,6 +2,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { closest } from '../lib/closest.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { atOnce, inTurns, type Interruptible } from '../lib/turns.ts'
 import { checkEdges, checkShape, type SeenEdge, type SeenNode } from './check-graph.ts'
 import { retryRoots, roots, shapeOf } from './compile.ts'
 import { compileConfig, type ConfigReference, pointerTo } from './expression/config.ts'
@@ -178,12 +179,22 @@ const collector = (): { readonly problems: Problem[]; readonly report: Report } 
  * value, never throws, and takes time in proportion to the size, which is limited. Without a problem of severity `error` the
  * definition compiles (`compileVersion`).
  */
-export const check = (
-  definition: unknown,
-  options: { readonly nodeTypes: ReadonlyMap<string, NodeType> },
-): { readonly problems: readonly Problem[] } => {
+export const check = (definition: unknown, options: CheckOptions): Checked => atOnce(checking(definition, options))
+
+/** The same, letting others have their turn in between: ten thousand nodes take some hundred milliseconds. */
+export const checkInTurns = (definition: unknown, options: CheckOptions): Promise<Checked> => inTurns(checking(definition, options))
+
+interface CheckOptions {
+  readonly nodeTypes: ReadonlyMap<string, NodeType>
+}
+
+interface Checked {
+  readonly problems: readonly Problem[]
+}
+
+const checking = function* (definition: unknown, options: CheckOptions): Interruptible<Checked> {
   const { problems, report } = collector()
-  const only = (message: string): { readonly problems: readonly Problem[] } => ({ problems: [{ path: '', severity: 'error', message }] })
+  const only = (message: string): Checked => ({ problems: [{ path: '', severity: 'error', message }] })
   const large = tooLarge(definition)
   if (large !== null) return only(large)
   if (!isJsonObject(definition)) return only('A definition is an object with "nodes" and "edges"')
@@ -192,7 +203,7 @@ export const check = (
   if (nodes.length > limits.nodes) return only(`The definition has ${nodes.length} nodes; ${limits.nodes} are allowed`)
   if (edges.length > limits.edges) return only(`The definition has ${edges.length} edges; ${limits.edges} are allowed`)
   try {
-    checkAll(definition, nodes, edges, {
+    yield* checkAll(definition, nodes, edges, {
       nodeTypes: options.nodeTypes,
       compiler: expressionCompiler(roots),
       retryCompiler: expressionCompiler(retryRoots),
@@ -204,13 +215,24 @@ export const check = (
   return { problems }
 }
 
-const checkAll = (definition: JsonObject, listed: readonly unknown[], edges: readonly unknown[], checking: Checking): void => {
-  const { report } = checking
+const checkAll = function* (
+  definition: JsonObject,
+  listed: readonly unknown[],
+  edges: readonly unknown[],
+  parts: Checking,
+): Interruptible<void> {
+  const { report } = parts
   checkFrame(definition, report)
   const ids = new Map<string, number>()
   const nodes: SeenNode[] = []
-  for (const [index, node] of listed.entries()) nodes.push(checkNode(node, index, ids, checking))
+  for (const [index, node] of listed.entries()) {
+    nodes.push(checkNode(node, index, ids, parts))
+    yield
+  }
   checkPins(definition['pins'], ids, report)
-  const seen = checkEdges({ nodes, ids, edges: edgesOf(edges, report), report })
+  const read = edgesOf(edges, report)
+  yield
+  const seen = checkEdges({ nodes, ids, edges: read, report })
+  yield
   checkShape({ nodes, ids, edges: seen, report })
 }

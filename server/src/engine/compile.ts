@@ -1,5 +1,6 @@
 import type { Validator } from 'typebox/compile'
 import type { Json, JsonObject } from '../lib/json.ts'
+import { atOnce, inTurns, type Interruptible } from '../lib/turns.ts'
 import { type CompiledConfig, compileConfig, ConfigFault } from './expression/config.ts'
 import { expressionCompiler, newBudget } from './expression/expression.ts'
 import type { Root, Scope } from './expression/scope.ts'
@@ -84,7 +85,14 @@ const retryCondition = (text: string, compiler: ReturnType<typeof expressionComp
 }
 
 /** Compiles a checked definition: what does not compile now is a fault of the program, not of its author. */
-export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): CompiledVersion => {
+export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): CompiledVersion =>
+  atOnce(compiling(definition, nodeTypes))
+
+/** The same, letting others have their turn in between. */
+export const compileInTurns = (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): Promise<CompiledVersion> =>
+  inTurns(compiling(definition, nodeTypes))
+
+const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): Interruptible<CompiledVersion> {
   const compiler = expressionCompiler(roots)
   const retryCompiler = expressionCompiler(retryRoots)
   const validatorOf = evaluatedConfigs()
@@ -93,7 +101,7 @@ export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<st
     if (type === undefined) throw new Error(`There is no node type "${node.type}"`)
     return type
   }
-  const nodes = definition.nodes.map((node): CompiledNode => {
+  const compileNode = (node: DefinitionNode): CompiledNode => {
     const type = typeOf(node)
     const config = compileConfig(node.config ?? {}, type.config, compiler)
     const [problem] = config.problems
@@ -104,7 +112,12 @@ export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<st
       evaluate: evaluator(config, type, validatorOf),
       retryIf: retry_if === undefined ? null : retryCondition(retry_if, retryCompiler),
     }
-  })
+  }
+  const nodes: CompiledNode[] = []
+  for (const node of definition.nodes) {
+    nodes.push(compileNode(node))
+    yield
+  }
   const triggers = new Map(
     definition.nodes.flatMap((node, index) =>
       nodes[index]?.type.kind === 'trigger' && node.disabled !== true ? [[node.id, node.type]] : [],

@@ -1,6 +1,6 @@
 import type { TxCtx } from '../platform/context.ts'
 import type { Run } from '../platform/database/dialect.ts'
-import { type CompiledVersion, compileVersion } from './compile.ts'
+import { type CompiledVersion, compileInTurns } from './compile.ts'
 import { errors } from './errors.ts'
 import type { Definition } from './graph/definition.ts'
 import type { NodeType } from './node.ts'
@@ -11,22 +11,33 @@ export interface Versions {
   readonly get: (workflow_id: string, version: number) => CompiledVersion | Promise<CompiledVersion>
 }
 
-/** Compiled versions kept in memory; the one that was used longest ago makes room. */
-const kept = 2_000
+/** Compiled versions kept in memory; the one that was used longest ago makes room. `bytes` as JSON; compiled it is some ten times as much. */
+const kept = { versions: 2_000, bytes: 32 * 1024 * 1024 }
+
+interface Kept {
+  readonly made: CompiledVersion
+  readonly bytes: number
+}
 
 export const openVersions = (options: { readonly read: Run; readonly nodeTypes: ReadonlyMap<string, NodeType> }): Versions => {
-  const compiled = new Map<string, CompiledVersion>()
+  const compiled = new Map<string, Kept>()
+  let bytes = 0
   const loading = new Map<string, Promise<CompiledVersion>>()
 
   const load = async (key: string, workflow_id: string, version: number): Promise<CompiledVersion> => {
-    const [row] = await options.read('select definition from engine_versions where workflow_id = $1 and version = $2', [
-      workflow_id,
-      version,
-    ])
+    const [row] = await options.read(
+      'select definition, octet_length(definition::text) as bytes from engine_versions where workflow_id = $1 and version = $2',
+      [workflow_id, version],
+    )
     if (row === undefined) throw errors.unknown_version()
-    const made = compileVersion(row['definition'] as Definition, options.nodeTypes)
-    compiled.set(key, made)
-    if (compiled.size > kept) compiled.delete(compiled.keys().next().value as string)
+    const made = await compileInTurns(row['definition'] as Definition, options.nodeTypes)
+    compiled.set(key, { made, bytes: row['bytes'] as number })
+    bytes += row['bytes'] as number
+    while (compiled.size > 1 && (compiled.size > kept.versions || bytes > kept.bytes)) {
+      const [oldest, { bytes: freed }] = compiled.entries().next().value as [string, Kept]
+      compiled.delete(oldest)
+      bytes -= freed
+    }
     return made
   }
 
@@ -35,11 +46,11 @@ export const openVersions = (options: { readonly read: Run; readonly nodeTypes: 
       const key = `${workflow_id}/${version}`
       const found = compiled.get(key)
       if (found !== undefined) {
-        if (compiled.size > kept / 2) {
+        if (compiled.size > kept.versions / 2 || bytes > kept.bytes / 2) {
           compiled.delete(key)
           compiled.set(key, found)
         }
-        return found
+        return found.made
       }
       const running = loading.get(key) ?? load(key, workflow_id, version).finally(() => loading.delete(key))
       loading.set(key, running)

@@ -1,4 +1,4 @@
-import { check as checkDefinition } from '../../engine/check.ts'
+import { checkInTurns } from '../../engine/check.ts'
 import { engine, nodeTypes } from '../../engine/engine.ts'
 import type { Definition } from '../../engine/graph/definition.ts'
 import type { Ctx } from '../../platform/context.ts'
@@ -12,7 +12,8 @@ import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, s
 const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
   const webhooks = webhooksOf(definition)
   const taken = await store.webhooksOfOthers(ctx.db, workflow_id, [...new Set(webhooks.map(({ path }) => path))])
-  return [...checkDefinition(definition, { nodeTypes: ctx.use(nodeTypes) }).problems, ...webhookProblems(webhooks, taken)]
+  const { problems } = await checkInTurns(definition, { nodeTypes: ctx.use(nodeTypes) })
+  return [...problems, ...webhookProblems(webhooks, taken)]
 }
 
 /** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`. */
