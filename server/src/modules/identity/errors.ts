@@ -23,7 +23,7 @@ export const errors = defineErrors('auth', {
     doc: 'A refresh by cookie needs `Sec-Fetch-Site: same-origin`, or an `Origin` that is the address of this installation.',
   },
   password_weak: { status: 422, title: 'The password does not meet the policy' },
-  registration_closed: { status: 403, title: 'New accounts are made by an admin here' },
+  registration_closed: { status: 403, title: 'This server takes no new accounts' },
   session_not_found: { status: 404, title: 'There is no such session' },
   setup_invalid: {
     status: 401,

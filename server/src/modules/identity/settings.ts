@@ -27,6 +27,6 @@ export const settings = defineSettings({
     type: 'choice',
     choices: ['open', 'closed'],
     default: 'open',
-    doc: 'Who may make an account: anyone, or nobody but an admin.',
+    doc: 'Whether anyone may make an account. Closed, there are those made before and the first admin.',
   },
 })
