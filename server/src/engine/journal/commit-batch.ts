@@ -9,6 +9,8 @@ import type { Entry, Finish, NewExecution } from './record.ts'
  *   epoch, wait for the batch and the batch see the takeover; it does not conflict with heartbeats.
  * - Each insert is `on conflict do nothing`, so a batch whose answer was lost is simply sent again.
  * - An execution that begins and ends within one batch is inserted as ended and never updated.
+ * - The update does not ask whether an execution is unfinished: whoever has the lease is the only one to finish it, and with the question the
+ *   planner reads the whole index of unfinished ones for each batch (with 19,000 of them 56 µs of the database's CPU for each end instead of 28).
  *
  * Measured with 64 entries a batch, two batches in flight, on 2 cores: 44,000 entries/s as array literals, 37,000 as the driver's arrays; one JSON
  * document read by `json_to_recordset` is as fast, but refuses the \u0000 that customers do send.
@@ -39,7 +41,7 @@ finished as (
   update executions as e
   set status = f.status, finished_at = f.finished_at, error = f.error, worker_id = null
   from unnest($19::text::uuid[], $20::text::text[], $21::text::timestamptz[], $22::text::json[]) as f (id, status, finished_at, error), lease
-  where e.id = f.id and e.finished_at is null
+  where e.id = f.id
 ),
 told as (
   insert into events (id, workspace_id, name, actor_type, data, created_at)
