@@ -27,13 +27,16 @@ const send = ({ port, from, method, path, token, body }: Call): Promise<string> 
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     }
-    const call = request({ host: '127.0.0.1', port, localAddress: from, method, path: `/api/v1${path}`, headers, agent: false }, (response) => {
-      text(response).then((reply) => {
-        const ok = response.statusCode !== undefined && response.statusCode < 300
-        if (ok) resolve(reply)
-        else reject(new Error(`${method} ${path}: ${response.statusCode} ${reply}`))
-      }, reject)
-    })
+    const call = request(
+      { host: '127.0.0.1', port, localAddress: from, method, path: `/api/v1${path}`, headers, agent: false },
+      (response) => {
+        text(response).then((reply) => {
+          const ok = response.statusCode !== undefined && response.statusCode < 300
+          if (ok) resolve(reply)
+          else reject(new Error(`${method} ${path}: ${response.statusCode} ${reply}`))
+        }, reject)
+      },
+    )
     call.on('error', reject)
     call.end(payload)
   })
@@ -44,7 +47,9 @@ export const signUp = async (port: number, number: number): Promise<Account> => 
   const email = `bench-${number}@example.org`
   const password = `salt spray on mill wheel ${number}`
   const body = { email, password, username: `bench-${number}` }
-  const { access_token } = JSON.parse(await send({ port, from, method: 'POST', path: '/auth/register', token: null, body })) as { access_token: string }
+  const { access_token } = JSON.parse(await send({ port, from, method: 'POST', path: '/auth/register', token: null, body })) as {
+    access_token: string
+  }
   const token = access_token
   return {
     email,

@@ -20,9 +20,9 @@ const rateOf = (facts: Line['measured'] | null): number | null => {
 const barOf = (line: Line): Bar | null => {
   const ours = rateOf(line.measured)
   const ceiling = rateOf(line.ceiling)
-  const { clients, concurrency, login_clients } = line.conditions
+  const { clients, concurrency, login_clients } = line.conditions as { readonly [name: string]: number | undefined }
   if (ours === null || ceiling === null || (line.figure === 'login' && line.met === null)) return null
-  return { title: `${line.figure}, ${String(clients ?? concurrency ?? login_clients)} at once`, ours, ceiling, target: rateOf(line.target) }
+  return { title: `${line.figure}, ${clients ?? concurrency ?? login_clients} at once`, ours, ceiling, target: rateOf(line.target) }
 }
 
 const number = new Intl.NumberFormat('en')
@@ -79,5 +79,11 @@ export const drawChart = async (directory: string): Promise<void> => {
   if (first === undefined) return
   const { cpu, cores, node, postgres } = first.machine
   const machine = `${cores} cores of ${cpu} for load generator, server and database · Node ${node} · PostgreSQL ${postgres}, commits durable`
-  await writeFile(join(directory, 'chart.svg'), chartOf(results.flatMap(({ lines }) => lines), machine))
+  await writeFile(
+    join(directory, 'chart.svg'),
+    chartOf(
+      results.flatMap(({ lines }) => lines),
+      machine,
+    ),
+  )
 }

@@ -40,9 +40,14 @@ export const processUse = (pid: number): ProcessUse => {
   const all = process.platform === 'linux' ? fromProc() : fromPs()
   const own = all.find((one) => one.pid === pid)
   if (own === undefined) throw new Error(`process ${pid} does not run`)
-  const below = (parent: number): readonly Running[] => all.filter((one) => one.parent === parent).flatMap((one) => [one, ...below(one.pid)])
+  const below = (parent: number): readonly Running[] => all.flatMap((one) => (one.parent === parent ? [one, ...below(one.pid)] : []))
   const children = below(pid)
-  return { memory_mib: own.memory_mib, cpu_s: own.cpu_s, children: children.length, children_cpu_s: children.reduce((sum, one) => sum + one.cpu_s, 0) }
+  return {
+    memory_mib: own.memory_mib,
+    cpu_s: own.cpu_s,
+    children: children.length,
+    children_cpu_s: children.reduce((sum, one) => sum + one.cpu_s, 0),
+  }
 }
 
 /** proc(5): fields 4 (parent), 14 and 15 (ticks of 10 ms), 24 (resident pages); counted after the name, which may hold anything. */

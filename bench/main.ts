@@ -24,7 +24,11 @@ Prints one line of JSON per figure and writes them to bench/results/, with a cha
 const main = async (): Promise<number> => {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '3' }, profile: { type: 'boolean', default: false } },
+    options: {
+      seconds: { type: 'string', default: '8' },
+      rounds: { type: 'string', default: '3' },
+      profile: { type: 'boolean', default: false },
+    },
   })
   const chosen = benches.filter(({ name }) => positionals.includes(name))
   const seconds = Number(values.seconds)

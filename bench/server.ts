@@ -78,7 +78,14 @@ export const startServer = async (options: ServerOptions): Promise<ServerProcess
   const [program, ...args] = options.command ?? own
   const child = spawn(program as string, args, {
     cwd: root,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], HOST: '127.0.0.1', PORT: String(port), MILLRACE_DATA_DIR: directory, ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      MILLRACE_DATA_DIR: directory,
+      ...env,
+    },
     stdio: ['ignore', log, log],
   })
   const closed = once(child, 'close')

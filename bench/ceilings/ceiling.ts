@@ -9,10 +9,14 @@ export interface Ceiling {
   readonly stop: () => Promise<void>
 }
 
+const files = { webhook: new URL('./webhook.ts', import.meta.url), read: new URL('./read.ts', import.meta.url) }
+
 /** Starts one of the bare servers beside this file on a database. Resolves to what it says when it listens. */
-export const startCeiling = async <Told extends object = object>(name: 'webhook' | 'read', database: DatabaseAddress): Promise<Ceiling & Told> => {
-  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
-  const child = spawn(process.execPath, [file, JSON.stringify(database)], { stdio: ['pipe', 'pipe', 'inherit'] })
+export const startCeiling = async <Told extends object = object>(
+  name: keyof typeof files,
+  database: DatabaseAddress,
+): Promise<Ceiling & Told> => {
+  const child = spawn(process.execPath, [fileURLToPath(files[name]), JSON.stringify(database)], { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
   const lines = createInterface({ input: child.stdout })
   const told = await Promise.race([
@@ -25,4 +29,3 @@ export const startCeiling = async <Told extends object = object>(name: 'webhook'
   }
   return { ...(JSON.parse(told) as Told & { port: number }), pid: child.pid as number, stop }
 }
-

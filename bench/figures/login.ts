@@ -27,7 +27,14 @@ const bareHashes = async (seconds: number): Promise<number> => {
   let hashes = 0
   const work = async (): Promise<void> => {
     while (performance.now() - begin < seconds * 1000) {
-      await hash('argon2id', { message: 'salt spray on mill wheel', nonce: randomBytes(16), parallelism: 1, tagLength: 32, memory: 19_456, passes: 2 })
+      await hash('argon2id', {
+        message: 'salt spray on mill wheel',
+        nonce: randomBytes(16),
+        parallelism: 1,
+        tagLength: 32,
+        memory: 19_456,
+        passes: 2,
+      })
       hashes += 1
     }
   }
@@ -57,7 +64,10 @@ interface Round {
 }
 
 const lineOf = (runs: readonly Runs<Round>[], seconds: number, reads: string, judged: boolean): Line => {
-  const { hashes_per_s, logins, others, foreign_cpu } = median(runs.map(({ chosen }) => chosen), (one) => one.logins.requests_per_s)
+  const { hashes_per_s, logins, others, foreign_cpu } = median(
+    runs.map(({ chosen }) => chosen),
+    (one) => one.logins.requests_per_s,
+  )
   const complaints = runs.flatMap(({ all }) => all.flatMap((one) => [...complaintsOf(one.logins), ...complaintsOf(one.others)]))
   const enough = logins.requests_per_s >= target.logins_per_s && others.p99_ms <= target.other_requests_p99_ms
   return {
@@ -67,7 +77,12 @@ const lineOf = (runs: readonly Runs<Round>[], seconds: number, reads: string, ju
       logins_per_s: logins.requests_per_s,
       login_p50_ms: round(logins.p50_ms),
       login_p99_ms: round(logins.p99_ms),
-      others: { requests_per_s: others.requests_per_s, p50_ms: round(others.p50_ms), p99_ms: round(others.p99_ms), max_ms: round(others.max_ms) },
+      others: {
+        requests_per_s: others.requests_per_s,
+        p50_ms: round(others.p50_ms),
+        p99_ms: round(others.p99_ms),
+        max_ms: round(others.max_ms),
+      },
       foreign_cpu,
     },
     ceiling: { hashes_per_s: round(hashes_per_s, 1) },

@@ -41,13 +41,22 @@ export const read: Bench = {
           const rows = bare.tokens.map((token) => get('/profile', token, null))
           const measure = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[]): Promise<Runs<AccountedRun>> =>
             undisturbed(() =>
-              runAccounted({ pid, database_below: server.pid }, { ...asFastAsRepliesCome, port, clients, requests, warm_up_s, measured_s: seconds }),
+              runAccounted(
+                { pid, database_below: server.pid },
+                { ...asFastAsRepliesCome, port, clients, requests, warm_up_s, measured_s: seconds },
+              ),
             )
           const rounds: { readonly bare: Runs<AccountedRun>; readonly ours: Runs<AccountedRun> }[] = []
           for (let turn = 0; turn < turns; turn++) rounds.push({ bare: await measure(bare, rows), ours: await measure(server, profiles) })
           await bare.stop()
-          const ceiling = median(rounds.map((one) => one.bare.chosen), (run) => run.requests_per_s)
-          const ours = median(rounds.map((one) => one.ours.chosen), (run) => run.requests_per_s)
+          const ceiling = median(
+            rounds.map((one) => one.bare.chosen),
+            (run) => run.requests_per_s,
+          )
+          const ours = median(
+            rounds.map((one) => one.ours.chosen),
+            (run) => run.requests_per_s,
+          )
           const complaints = rounds.flatMap((one) => [...one.bare.all, ...one.ours.all].flatMap(complaintsOf))
           report({
             figure: 'read',

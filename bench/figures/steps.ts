@@ -81,7 +81,8 @@ const execute = async ({ app, workspace_id, workflow_id, started }: Subject, at_
       started.count += 1
       const running = await start({ workspace_id, workflow_id, version: 1, mode: 'live', trigger_node_id: 'start', payload: { n: 0 } })
       const { status, output } = await running.finished
-      if (status !== 'succeeded' || JSON.stringify(output) !== '{"n":3}') throw new Error(`an execution ended as ${status}: ${JSON.stringify(output)}`)
+      if (status !== 'succeeded' || JSON.stringify(output) !== '{"n":3}')
+        throw new Error(`an execution ended as ${status}: ${JSON.stringify(output)}`)
       latency.record((performance.now() - since) * 1000)
       all += 1
       if (performance.now() < end) finished += 1
@@ -141,7 +142,12 @@ const loaded = async (subject: Subject, ceiling: DatabaseAddress, { seconds, rou
     figure: 'steps',
     conditions: { concurrency, effect_steps: 3, in_process: true, fsync: true, seconds, rounds },
     measured: { ...ours },
-    ceiling: { executions_per_s: bare.executions_per_s, journal_us: bare.journal_us, database_us: bare.database_us, foreign_cpu: bare.foreign_cpu },
+    ceiling: {
+      executions_per_s: bare.executions_per_s,
+      journal_us: bare.journal_us,
+      database_us: bare.database_us,
+      foreign_cpu: bare.foreign_cpu,
+    },
     ratio: round(ours.executions_per_s / Math.max(1, bare.executions_per_s)),
     target: { executions_per_s: target.executions_per_s },
     met: ours.executions_per_s >= target.executions_per_s && complaints.length === 0,
@@ -149,7 +155,12 @@ const loaded = async (subject: Subject, ceiling: DatabaseAddress, { seconds, rou
   }
 }
 
-const alone = async (subject: Subject, ceiling: DatabaseAddress, { seconds }: BenchOptions, between: ReturnType<typeof stopwatch>): Promise<Line> => {
+const alone = async (
+  subject: Subject,
+  ceiling: DatabaseAddress,
+  { seconds }: BenchOptions,
+  between: ReturnType<typeof stopwatch>,
+): Promise<Line> => {
   const { chosen: bare } = await undisturbed(() => runBareJournal(ceiling, 1, seconds))
   const { chosen: ours } = await undisturbed(async () => {
     between.reset()
@@ -203,7 +214,9 @@ export const steps: Bench = {
         const app = await composition.start()
         const subject = { app, database: databaseOf(directory), workspace_id: app.newId(), workflow_id: app.newId(), started: { count: 0 } }
         const { workspace_id, workflow_id } = subject
-        await app.asSystem('deploy what is measured', workspace_id).tx((tx) => app.use(engine).deploy(tx, { workflow_id, version: 1, definition }))
+        await app
+          .asSystem('deploy what is measured', workspace_id)
+          .tx((tx) => app.use(engine).deploy(tx, { workflow_id, version: 1, definition }))
         await withCeilingDatabase(subject.database, async (ceiling) => {
           report(await loaded(subject, ceiling, options))
           if (options.profile_dir === null) report(await alone(subject, ceiling, options, between))

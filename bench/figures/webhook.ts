@@ -76,8 +76,14 @@ interface Round {
 }
 
 const lineOf = (count: number, rounds: readonly Round[], seconds: number, faults: readonly string[]): Line => {
-  const bare = median(rounds.map((one) => one.bare.chosen), (run) => run.requests_per_s)
-  const ours = median(rounds.map((one) => one.ours.chosen), (run) => run.requests_per_s)
+  const bare = median(
+    rounds.map((one) => one.bare.chosen),
+    (run) => run.requests_per_s,
+  )
+  const ours = median(
+    rounds.map((one) => one.ours.chosen),
+    (run) => run.requests_per_s,
+  )
   const complaints = [...rounds.flatMap((one) => [...one.bare.all, ...one.ours.all].flatMap(complaintsOf)), ...faults]
   const judged = count === target.at_clients
   return {
@@ -102,7 +108,11 @@ export const webhook: Bench = {
         const { workflow_id, path } = await publish(await signUp(server.port, 0))
         await withCeilingDatabase(server.database, async (database) => {
           const bare = await startCeiling('webhook', database)
-          const measure = ({ port, pid }: { port: number; pid: number }, requests: readonly LoadRequest[], count: number): Promise<Runs<AccountedRun>> =>
+          const measure = (
+            { port, pid }: { port: number; pid: number },
+            requests: readonly LoadRequest[],
+            count: number,
+          ): Promise<Runs<AccountedRun>> =>
             undisturbed(() =>
               runAccounted(
                 { pid, database_below: server.pid },

@@ -36,7 +36,10 @@ test('one response after the other is read on the same connection', () => {
 })
 
 test('a response that ends the connection says so', () => {
-  expect(scanner().push(Buffer.from('HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))).toMatchObject({ status: 503, closes: true })
+  expect(scanner().push(Buffer.from('HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))).toMatchObject({
+    status: 503,
+    closes: true,
+  })
 })
 
 test('bytes that nobody has asked for and what is not HTTP are refused', () => {

@@ -39,7 +39,7 @@ const readHead = (head: string): Head => {
 /** The joined chunks and where they end; null while the last one is missing (RFC 9112, section 7.1). */
 const readChunks = (bytes: Buffer, from: number): { readonly body: Buffer; readonly end: number } | null => {
   const chunks: Buffer[] = []
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const line = bytes.indexOf('\r\n', at)
     if (line === -1) return null
     const size = Number.parseInt(bytes.toString('latin1', at, line), 16)
