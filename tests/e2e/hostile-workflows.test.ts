@@ -236,6 +236,33 @@ test('a request that is led to an address inside is refused, whatever it is call
   )
 })
 
+test('webhooks that call each other in a circle come to an end', async () => {
+  const inside = await testApp({ env: { MILLRACE_OUTBOUND_ALLOW: '127.0.0.1' } })
+  try {
+    const owner = await inside.register('owner')
+    const calls = [1, 2].map((n) => ({
+      id: `call${n}`,
+      type: 'http.request',
+      config: { method: 'POST', url: `${inside.url}/hooks/owner/circle`, headers: { 'Millrace-Hops': '0' } },
+    }))
+    await publish(owner, {
+      nodes: [{ id: 'hook', type: 'trigger.webhook', config: { path: 'circle', respond: 'immediate' } }, ...calls],
+      edges: calls.map(({ id }) => edge('hook', id)),
+    })
+    expect((await inside.call('POST', '/hooks/owner/circle')).status).toBe(202)
+    const ended = async (): Promise<readonly number[]> => {
+      const [row] = await inside.database.owner`select count(*)::int as n, count(finished_at)::int as ended from executions`
+      return [row?.['n'], row?.['ended']]
+    }
+    // Each calls two: 1 + 2 + 4 + … over ten calls in a row.
+    await expect.poll(ended, { timeout: 20_000 }).toEqual([1_023, 1_023])
+    const refused = await inside.call('POST', '/hooks/owner/circle', { headers: { 'millrace-hops': '10' } })
+    expect([refused.status, refused.body.code]).toEqual([409, 'workflows.hook_loop'])
+  } finally {
+    await inside.close()
+  }
+})
+
 test('thousands of executions that fail at once are all told so, and all kept', async () => {
   const id = await publish(ada, webhookDefinition('fails', {}, { v: '{{ trigger.body.missing.field }}' }))
   const { p99 } = await probing(mill, () =>

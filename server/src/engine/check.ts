@@ -13,8 +13,6 @@ import type { Problem, Report } from './graph/problem.ts'
 import type { NodeType } from './node.ts'
 import { schemaProblems } from './schema-problems.ts'
 
-export type { Problem } from './graph/problem.ts'
-
 /** So many are listed; who has made more wants to see the first ones. */
 const most_problems = 200
 

@@ -29,6 +29,8 @@ export interface NodeIo {
   readonly attempt: number
   /** Same for every attempt and every recovery of this step: `<execution>:<path of the node>`. */
   readonly idempotency_key: string
+  /** Workflows that called each other by webhook before this execution; a request from it says one more. */
+  readonly hops: number
   /** Aborted when the step's time is over, the execution is cancelled or the lease is lost. */
   readonly signal: AbortSignal
 }

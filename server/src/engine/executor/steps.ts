@@ -1,4 +1,5 @@
 import { decideFailure } from '../graph/failure.ts'
+import { hopsOf } from '../hops.ts'
 import { inputsOf, passOn, type Ready, settle, type Step } from '../graph/plan.ts'
 import type { NodeInput, NodeResult } from '../node.ts'
 import { type Attempt, attemptEffect, failureOf } from './effect.ts'
@@ -114,10 +115,11 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
   }
   const { workspace_id, execution_id } = facts
   const idempotency_key = `${execution_id}:${graph.id}`
+  const hops = hopsOf(live.run.fired.payload)
   void attemptEffect({
     node: type,
     input,
-    io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key },
+    io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key, hops },
     timeout_ms: graph.timeout_ms ?? host.step_timeout_ms,
     abandon: abandon.signal,
   }).then(arrive)

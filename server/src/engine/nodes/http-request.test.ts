@@ -47,6 +47,7 @@ const run = async (config: JsonObject, allow: readonly string[] = ['127.0.0.1'])
     node_id: 'fetch',
     attempt: 1,
     idempotency_key: 'e:fetch',
+    hops: 0,
     signal: new AbortController().signal,
   }
   const { output } = await (httpRequest as EffectNode).run({ config: config as never, input: null, inputs: {} }, io)

@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
 import { Problem } from '../../platform/errors.ts'
 import { outbound, type OutboundRequest, type OutboundResponse } from '../../platform/outbound/outbound.ts'
+import { hops_header } from '../hops.ts'
 import { effect, NodeFailure, type NodeIo } from '../node.ts'
 import { accepts, answerBody, retryAfter, strictText } from './http-answer.ts'
 
@@ -106,6 +107,8 @@ const requestOf = (config: Config, io: NodeIo): OutboundRequest => {
   if (type !== null) headers['content-type'] ??= type
   headers['accept'] ??= 'application/json, text/*;q=0.9, */*;q=0.8'
   if (config.method !== 'GET' && config.method !== 'HEAD') headers['idempotency-key'] ??= io.idempotency_key
+  // Not for the author of the workflow to say.
+  headers[hops_header] = String(io.hops + 1)
   return {
     method: config.method,
     url: urlOf(config),

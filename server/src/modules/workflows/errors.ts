@@ -17,6 +17,11 @@ export const errors = defineErrors('workflows', {
   no_trigger: { status: 409, title: 'Every trigger of the workflow is disabled' },
   wrong_status: { status: 409, title: "The workflow's status does not allow this" },
   webhook_path_taken: { status: 409, title: 'Another workflow of the workspace has this webhook path' },
+  hook_loop: {
+    status: 409,
+    title: 'Webhooks call each other in a circle',
+    doc: 'A workflow called this webhook, and was itself called by a workflow, ten times over. `Millrace-Hops` counts them.',
+  },
   execution_ended: { status: 409, title: 'The execution has ended already' },
   not_publishable: {
     status: 422,

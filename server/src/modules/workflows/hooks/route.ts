@@ -1,4 +1,5 @@
 import { engine, type Finished, type Running } from '../../../engine/engine.ts'
+import { hops_header, most_hops, readHops } from '../../../engine/hops.ts'
 import type { HttpReply } from '../../../engine/node.ts'
 import type { App } from '../../../platform/context.ts'
 import { Problem } from '../../../platform/errors.ts'
@@ -31,6 +32,7 @@ export const callHook = rawRoute({
   },
   errors: [
     errors.hook_not_found,
+    errors.hook_loop,
     errors.execution_failed,
     httpErrors.method_not_allowed,
     httpErrors.malformed_json,
@@ -43,6 +45,7 @@ export const callHook = rawRoute({
     if (methods === undefined) throw errors.hook_not_found()
     const hook = methods.get(request.method)
     if (hook === undefined) return otherMethod([...methods.keys()], request, reply)
+    if (readHops(request.headers[hops_header]) >= most_hops) throw errors.hook_loop()
     const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
     const payload = payloadOf(request, path)
     try {
