@@ -94,6 +94,13 @@ test('a definition that makes no sense is refused with its problems, however it 
       { nodes: [manual, set('a', { v: '{{ "a".matches("(") && nope }}' })], edges: [edge('start', 'a')] },
     ],
     ['ten thousand of one name', { nodes: Array.from({ length: 10_000 }, () => set('same')), edges: [] }],
+    [
+      'thousands of webhooks',
+      {
+        nodes: many(9_000).map((id) => ({ id, type: 'trigger.webhook', config: { path: id, methods: ['GET', 'PUT', 'POST'] } })),
+        edges: [],
+      },
+    ],
     ['too many nodes', { nodes: Array.from({ length: 10_001 }, (_, index) => set(`n${index}`)), edges: [] }],
   ]
   const { p99 } = await probing(mill, () =>
@@ -114,6 +121,17 @@ test('a definition that makes no sense is refused with its problems, however it 
     ),
   )
   expect(p99).toBeLessThan(bearable_ms)
+})
+
+test('a list of workflows stays short, whatever their drafts hold', async () => {
+  const user = await mill.register('lists')
+  const drafts = [
+    { nodes: many(9_000).map((id) => ({ id, type: 'trigger.webhook', config: { path: id } })), edges: [] },
+    { nodes: [{ id: 'a', type: 'trigger.webhook', config: { path: 'x'.repeat(1_900_000) } }], edges: [] },
+  ]
+  for (const draft of drafts) await create(user, draft)
+  const list = await user.call('GET', '/api/v1/workflows')
+  expect([list.body.items.length, JSON.stringify(list.body).length < 200_000]).toEqual([2, true])
 })
 
 test('a payload of any kind reaches a workflow as data, and nothing behind it', async () => {

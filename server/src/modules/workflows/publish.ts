@@ -6,11 +6,13 @@ import { errors } from './errors.ts'
 import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
-import { triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
+import { tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
 
 const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
   const webhooks = webhooksOf(definition)
+  const too_many = tooManyTriggers(definition, webhooks)
+  if (too_many !== null) return [too_many]
   const taken = await store.webhooksOfOthers(ctx.db, workflow_id, [...new Set(webhooks.map(({ path }) => path))])
   const { problems } = await checkInTurns(definition, { nodeTypes: ctx.use(nodeTypes) })
   return [...problems, ...webhookProblems(webhooks, taken)]

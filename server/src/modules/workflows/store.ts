@@ -192,7 +192,7 @@ export const webhooksOfOthers = async (
         .selectFrom('workflow_webhooks')
         .select(['method', 'path'])
         .where('workflow_id', '!=', workflow_id)
-        .where('path', 'in', paths)
+        .where(sql<boolean>`path = any(${paths}::text[])`)
         .execute()
 
 export const deleteWebhooks = async (db: TxDb, workflow_id: string): Promise<void> => {
@@ -248,6 +248,6 @@ export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<rea
       'h.respond',
       'h.status as reply_status',
     ])
-    .$if(ids !== null, (query) => query.where('w.id', 'in', ids ?? []))
+    .$if(ids !== null, (query) => query.where(sql<boolean>`w.id = any(${ids}::uuid[])`))
     .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))
     .execute()

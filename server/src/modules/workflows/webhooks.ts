@@ -43,12 +43,31 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
     }))
   })
 
-/** The triggers of a definition as they are stored beside it. */
+const most_triggers = 200
+const longest_path = 200
+
+/** The triggers of a definition as they are stored beside it. Of a draft that has too many, the first. */
 export const triggersOf = (definition: Definition): readonly StoredTrigger[] =>
-  definition.nodes.filter(isTrigger).map((node) => {
-    const path = pathOf(node)
-    return path === null ? { node_id: node.id, type: node.type } : { node_id: node.id, type: node.type, path }
-  })
+  definition.nodes
+    .filter(isTrigger)
+    .slice(0, most_triggers)
+    .map((node) => {
+      const path = pathOf(node)
+      return path === null || path.length > longest_path
+        ? { node_id: node.id, type: node.type }
+        : { node_id: node.id, type: node.type, path }
+    })
+
+/**
+ * Says so when a definition has more triggers than one may have, or listens at more addresses, one per path and method: each is in every
+ * list of workflows and in the memory of every process. Nothing else is looked at then.
+ */
+export const tooManyTriggers = (definition: Definition, webhooks: readonly DeclaredWebhook[]): Problem | null => {
+  const count = Math.max(webhooks.length, definition.nodes.filter(isTrigger).length)
+  if (count <= most_triggers) return null
+  const message = `The workflow has ${count} triggers, each path and method of a webhook counted; ${most_triggers} are allowed`
+  return { path: '/nodes', severity: 'error', message }
+}
 
 const problemAt = (webhook: DeclaredWebhook, message: string): Problem => ({
   node_id: webhook.node_id,

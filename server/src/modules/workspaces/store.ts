@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
 import type { Workspace, WorkspaceRole } from './schema.ts'
 
@@ -84,4 +85,8 @@ export const bySlug = (db: ReadDb, slug: string): Promise<{ id: string; slug: st
   db.selectFrom('workspaces').select(['id', 'slug']).where('slug', '=', slug).executeTakeFirst()
 
 export const slugs = (db: ReadDb, ids: readonly string[]): Promise<readonly { id: string; slug: string }[]> =>
-  db.selectFrom('workspaces').select(['id', 'slug']).where('id', 'in', ids).execute()
+  db
+    .selectFrom('workspaces')
+    .select(['id', 'slug'])
+    .where(sql<boolean>`id = any(${ids}::uuid[])`)
+    .execute()
