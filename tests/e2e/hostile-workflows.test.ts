@@ -214,6 +214,38 @@ test('an execution that fills the memory is ended, and the server goes on', asyn
   expect(await ada.call('GET', `/api/v1/workflows/executions/${execution.id}`)).toMatchObject({ status: 200, body: { status: 'failed' } })
 })
 
+test('branches that are merged over and over are ended before they fill the memory', async () => {
+  const pass = (id: string) => ({ ...set(id), disabled: true })
+  const layers = Array.from({ length: 40 }, (_, index) => index)
+  const nodes = layers.flatMap((n) => [pass(`a${n}`), pass(`b${n}`), { id: `m${n}`, type: 'flow.merge' }])
+  const edges = layers.flatMap((n) => {
+    const from = n === 0 ? 'start' : `m${n - 1}`
+    return [edge(from, `a${n}`), edge(from, `b${n}`), edge(`a${n}`, `m${n}`), edge(`b${n}`, `m${n}`)]
+  })
+  const id = await publish(ada, { nodes: [manual, ...nodes], edges })
+  const { most } = await probing(mill, async () => {
+    const execution = await run(id, { grain: 'x'.repeat(10_000) })
+    expect([execution.status, execution.error.code]).toEqual(['failed', 'engine.execution_too_large'])
+    expect((await ada.call('GET', `/api/v1/workflows/executions/${execution.id}?payloads=true`)).status).toBe(200)
+  })
+  expect(most).toBeLessThan(3_000)
+})
+
+test('the steps of an execution are shown without what they ran on, where that would be too much for a reply', async () => {
+  const ids = many(900)
+  await publish(ada, {
+    nodes: [{ id: 'hook', type: 'trigger.webhook', config: { path: 'wide', respond: 'last_node' } }, ...ids.map((id) => set(id, { v: 1 }))],
+    edges: ids.map((id) => edge('hook', id)),
+  })
+  const reply = await mill.call('POST', '/hooks/ada/wide', { body: { grain: 'x'.repeat(1_000_000) } })
+  expect(reply.status).toBe(200)
+  const shown = await ada.call('GET', `/api/v1/workflows/executions/${reply.headers.get('x-millrace-execution-id')}?payloads=true`)
+  expect([shown.status, shown.body.steps.length]).toEqual([200, 900])
+  const withInput = shown.body.steps.filter((step: object) => 'input' in step)
+  expect(withInput.length).toBeGreaterThan(5)
+  expect(withInput.length).toBeLessThan(20)
+})
+
 test('a request that is led to an address inside is refused, whatever it is called', async () => {
   const own = new URL(mill.url).port
   const targets = [

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { jsonSize } from '../lib/json-size.ts'
 import type { Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import type { ExecutionStatus } from './contract.ts'
@@ -33,7 +34,7 @@ export const StepView = Type.Object({
   path: Type.String({ description: 'The node, with loop indices where it stands in a loop.' }),
   attempt: Type.Integer(),
   status: Type.Union([Type.Literal('succeeded'), Type.Literal('failed'), Type.Literal('retrying')]),
-  input: Type.Optional(Type.Unknown()),
+  input: Type.Optional(Type.Unknown({ description: 'Left out, as the output is, where the reply would become too large.' })),
   output: Type.Optional(Type.Unknown()),
   error: Type.Optional(Nullable(Failure)),
   started_at: Time,
@@ -134,13 +135,13 @@ export const readExecution = async (
   const bodies = records.map((record) => record.body as unknown as RecordBody)
   const payload = bodies[0]?.trigger?.payload ?? null
   const steps = bodies.flatMap((body) => body.steps)
-  const inputs = options.payloads ? await inputsOfSteps(db, row, payload, steps) : null
+  const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, payload, steps)) : null
   const last = steps.findLast((step) => step.retry_at === null)
   return {
     ...summaryOf(row),
     input: payload,
     output: row.status === 'succeeded' ? (last === undefined ? payload : last.output) : null,
-    steps: steps.map((step) => stepOf(id, step, inputs)),
+    steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
   }
 }
 
@@ -156,13 +157,33 @@ const summaryOf = (row: Row): ExecutionSummary => {
   return { ...rest, trigger: { type: trigger_type, node_id: trigger_node_id }, duration_ms }
 }
 
-const stepOf = (execution_id: string, step: Step, inputs: ReadonlyMap<string, Json> | null): StepView => ({
+interface Payloads {
+  readonly input?: Json
+  readonly output?: Json
+}
+
+/** Characters of the inputs and outputs in one reply. One output is the input of as many steps as come after it. */
+const most_chars = 16 * 1024 * 1024
+
+/** Input and output of each step, as far as there is room. */
+const payloadsOf = (steps: readonly Step[], inputs: ReadonlyMap<string, Json>): readonly Payloads[] => {
+  let room = most_chars
+  return steps.map((step) => {
+    const payloads = { input: inputs.get(step.node_id) ?? null, output: step.output }
+    const size = jsonSize(payloads, room)
+    if (size === null) return {}
+    room -= size
+    return payloads
+  })
+}
+
+const stepOf = (execution_id: string, step: Step, payloads: Payloads): StepView => ({
   id: `${execution_id}:${step.node_id}:${step.attempt}`,
   node_id: step.node_id,
   path: step.node_id,
   attempt: step.attempt,
   status: step.retry_at === null ? step.status : 'retrying',
-  ...(inputs === null ? {} : { input: inputs.get(step.node_id) ?? null, output: step.output }),
+  ...payloads,
   error: step.error,
   started_at: new Date(step.started_at).toISOString(),
   finished_at: new Date(step.finished_at).toISOString(),

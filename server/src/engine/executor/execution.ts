@@ -3,7 +3,7 @@ import { errors } from '../errors.ts'
 import { outcomeOf, plan, type Ready, settle, type Step } from '../graph/plan.ts'
 import type { Entry } from '../journal/record.ts'
 import { type End, entryOf } from './entry.ts'
-import { addAlarm, type Beginning, letGo, type Live, nodeOf } from './live.ts'
+import { addAlarm, type Beginning, letGo, type Live, most_kept_chars, nodeOf, too_large } from './live.ts'
 import { launch, runPure } from './steps.ts'
 
 /** An execution that this process holds. */
@@ -41,6 +41,7 @@ export const holdExecution = (beginning: Beginning): Held => {
     alarms: new Set(),
     quiet: [],
     kept_chars: 0,
+    merged_chars: 0,
   }
   return {
     execution_id: live.facts.execution_id,
@@ -83,16 +84,6 @@ const advance = (live: Live): void => {
   commit(live, steps, effects, end)
 }
 
-/** What the steps of one execution may give in all: it is held in memory for as long as the execution lasts. */
-const most_kept_chars = 64 * 1024 * 1024
-
-const too_large = {
-  code: 'engine.execution_too_large',
-  message: `The steps give more than ${most_kept_chars / 1024 / 1024} MiB in all`,
-  details: null,
-  node_id: null,
-}
-
 const commit = (live: Live, steps: readonly Step[], effects: readonly Ready[], end: End | null): void => {
   live.committing = true
   let entry: Entry
@@ -105,7 +96,7 @@ const commit = (live: Live, steps: readonly Step[], effects: readonly Ready[], e
   live.kept_chars += entry.body.length
   if (live.kept_chars > most_kept_chars && end?.error?.code !== too_large.code) {
     live.kept_chars = 0
-    const ending: End = { status: 'failed', output: null, error: too_large }
+    const ending: End = { status: 'failed', output: null, error: { ...too_large, node_id: null } }
     // That they ran is kept, what they gave is what there is no room for.
     return commit(
       live,
