@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { ExecutionSummary, ExecutionView, executionStatuses } from '../../engine/history.ts'
+import { httpErrors } from '../../platform/http/errors.ts'
 import { keyset, pageOf, pageQuery } from '../../platform/http/paging.ts'
 import { reply, route } from '../../platform/http/route.ts'
 import type { Ctx } from '../../platform/context.ts'
@@ -10,13 +11,18 @@ import { Execution, Id, StartExecution } from './schema.ts'
 const params = Type.Object({ id: Id })
 const byId = keyset(Id)
 
+const Time = (description: string) =>
+  Type.Optional(Type.Union([Type.String({ format: 'date-time' }), Type.String({ format: 'date' })], { description }))
+
 const query = Type.Object({
   ...pageQuery,
   status: Type.Optional(Type.Union(executionStatuses.map((status) => Type.Literal(status)))),
-  trigger: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'Type of the trigger: `trigger.webhook`.' })),
+  trigger: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 100, description: 'Type of the trigger: `trigger.webhook`, or `webhook` for short.' }),
+  ),
   version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647 })),
-  from: Type.Optional(Type.String({ format: 'date-time', description: 'Started at this time or later.' })),
-  to: Type.Optional(Type.String({ format: 'date-time', description: 'Started before this time.' })),
+  from: Time('Started at this time or later; a date is its midnight in UTC.'),
+  to: Time('Started before this time.'),
 })
 
 type Query = executions.Filter & {
@@ -26,8 +32,12 @@ type Query = executions.Filter & {
   readonly total?: boolean
 }
 
+const instant = (time: string | undefined): string | undefined => (time?.length === 10 ? `${time}T00:00:00Z` : time)
+
 const page = async (ctx: Ctx, input: Query) => {
-  const { limit, order, cursor, total, ...filter } = input
+  const { limit, order, cursor, total, trigger, from, to, ...rest } = input
+  const type = trigger === undefined || trigger.startsWith('trigger.') ? trigger : `trigger.${trigger}`
+  const filter = { ...rest, trigger: type, from: instant(from), to: instant(to) }
   const after = byId.after(cursor === undefined ? {} : { cursor })
   const [rows, counted] = await Promise.all([
     executions.list(ctx, filter, { after, limit: limit + 1, descending: order === 'desc' }),
@@ -48,10 +58,10 @@ export const executeWorkflow = route({
   params,
   body: StartExecution,
   replies: { 202: Execution, 200: Execution },
-  errors: [errors.not_found, errors.not_active, errors.no_trigger],
-  handler: async (ctx, { params: { id }, body }) => {
-    const { ended, execution } = await executions.execute(ctx, id, body)
-    return reply({ status: ended ? 200 : 202, body: execution })
+  errors: [errors.not_found, errors.not_active, errors.no_trigger, httpErrors.precondition_failed],
+  handler: async (ctx, { params: { id }, body, request }) => {
+    const { in_time, execution } = await executions.execute(ctx, id, body, request.if_match)
+    return reply({ status: in_time ? 200 : 202, body: execution, headers: { location: `/api/v1/workflows/executions/${execution.id}` } })
   },
 })
 
@@ -82,6 +92,7 @@ export const getExecution = route({
   path: '/workflows/executions/{id}',
   summary: 'An execution with its steps',
   allow: 'workflows:read',
+  etag: true,
   params,
   query: Type.Object({
     payloads: Type.Optional(Type.Boolean({ default: false, description: 'With the input and the output of each step.' })),
@@ -97,8 +108,9 @@ export const cancelExecution = route({
   summary: 'End an execution',
   description: 'What is in flight is aborted. An execution that another process holds may still be shown as running for a moment.',
   allow: 'workflows:execute',
+  etag: true,
   params,
   replies: { 200: ExecutionView },
-  errors: [errors.execution_not_found, errors.execution_ended],
-  handler: (ctx, input) => executions.cancel(ctx, input.params.id),
+  errors: [errors.execution_not_found, errors.execution_ended, httpErrors.precondition_failed],
+  handler: (ctx, input) => executions.cancel(ctx, input.params.id, input.request.if_match),
 })

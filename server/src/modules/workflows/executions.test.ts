@@ -83,6 +83,36 @@ test('without a time to wait the answer is 202, and the execution is there to be
   await expect.poll(async () => (await read(body.id)).body.status).toBe('succeeded')
 })
 
+test('whoever does not ask to wait is answered 202 also by a workflow that has ended already', async () => {
+  const id = await publish(anna, double)
+  for (const body of [{ input: { n: 1 } }, { input: { n: 1 }, wait_ms: 0 }]) {
+    const { status, body: started, headers } = await execute(id, body)
+    expect([status, headers.get('location')]).toEqual([202, `/api/v1/workflows/executions/${started.id}`])
+  }
+})
+
+test.each<[unknown]>([[null], [false], [0], [''], [[1]], ['text']])('an input of %j is the payload as it is', async (input) => {
+  const id = await publish(anna, {
+    nodes: [manual, { id: 'set', type: 'data.set', config: { values: { got: '{{ trigger }}' } } }],
+    edges: [{ from: 'start', to: 'set' }],
+  })
+  expect((await execute(id, { input, wait_ms: 5_000 })).body).toMatchObject({ input, output: { got: input } })
+})
+
+test('an execution has an ETag that changes with it, and is cancelled only as it was last read', async () => {
+  const { url, reached, release } = await holding()
+  const id = await publish(anna, requestDefinition(manual, url))
+  const path = `/api/v1/workflows/executions/${(await execute(id)).body.id}`
+  await reached
+  const running = (await anna.call('GET', path)).headers.get('etag') as string
+  const cancel = () => anna.call('POST', `${path}/cancel`, { headers: { 'if-match': running } })
+  expect((await anna.call('GET', path, { headers: { 'if-none-match': running } })).status).toBe(304)
+  release()
+  await expect.poll(async () => (await anna.call('GET', path)).body.status).toBe('succeeded')
+  expect((await anna.call('GET', path, { headers: { 'if-none-match': running } })).status).toBe(200)
+  expect(await cancel()).toMatchObject({ status: 412, body: { code: 'http.precondition_failed' } })
+})
+
 test('a failed execution says where and why', async () => {
   const id = await publish(anna, {
     ...double,
@@ -157,6 +187,9 @@ test('executions are listed newest first, filtered and paged', async () => {
   expect(await found('', `/${one}/executions`)).toEqual([3, 1, 0])
   expect(await found('status=failed')).toEqual([1])
   expect(await found('trigger=trigger.manual&status=succeeded')).toEqual([3, 0])
+  expect(await found('trigger=webhook')).toEqual([-1, 2])
+  expect(await found('from=2020-01-01&to=2020-01-02')).toEqual([])
+  expect(await found('from=2020-01-01&to=2200-01-01&order=asc&limit=2')).toEqual([0, 1])
   expect(await found('version=2')).toEqual([])
   expect(await found('version=1', `/${two}/executions`)).toEqual([-1, 2])
   const third = (await list('')).items[2]

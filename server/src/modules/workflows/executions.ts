@@ -2,6 +2,7 @@ import { engine } from '../../engine/engine.ts'
 import {
   countExecutions,
   type ExecutionFilter,
+  executionStatuses,
   type ExecutionSummary,
   type ExecutionView,
   listExecutions,
@@ -10,22 +11,26 @@ import {
 import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { errors } from './errors.ts'
-import { summary, workspaceOf } from './workflows.ts'
+import { requireRevision, type Revised, summary, workspaceOf } from './workflows.ts'
 
 /** Without its place in a list. */
 export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
 
 /**
  * Starts the published version by hand: at its `trigger.manual`, or at its first trigger when it has none, with `input` as the trigger's
- * payload. Answers when the execution is durable; with `wait_ms`, when it has ended or that time is over.
- * Errors: 404 `workflows.not_found`, 409 `workflows.not_active`, 409 `workflows.no_trigger`, 503 `engine.draining`.
+ * payload. Answers when the execution is durable; with `wait_ms`, when it has ended (`in_time`) or that time is over.
+ * Errors: 404 `workflows.not_found`, 412 when the workflow is not at `revision` (null: any), 409 `workflows.not_active`,
+ * 409 `workflows.no_trigger`, 503 `engine.draining`.
  */
 export const execute = async (
   ctx: Ctx,
   id: string,
   input: { readonly input?: unknown; readonly wait_ms?: number | undefined },
-): Promise<{ readonly ended: boolean; readonly execution: ExecutionView }> => {
-  const { status, version, triggers } = await summary(ctx, id)
+  revision: number | null,
+): Promise<{ readonly in_time: boolean; readonly execution: ExecutionView }> => {
+  const workflow = await summary(ctx, id)
+  requireRevision(workflow, revision)
+  const { status, version, triggers } = workflow
   if (status !== 'active' || version === null) throw errors.not_active({ detail: `The workflow is ${status}.` })
   const trigger = triggers.find(({ type }) => type === 'trigger.manual') ?? triggers[0]
   if (trigger === undefined) throw errors.no_trigger()
@@ -35,12 +40,14 @@ export const execute = async (
     version,
     mode: 'live',
     trigger_node_id: trigger.node_id,
-    payload: (input.input ?? {}) as Json,
+    payload: (input.input === undefined ? {} : input.input) as Json,
   })
   await running.accepted
-  if (input.wait_ms !== undefined && input.wait_ms > 0) await within(running.finished, input.wait_ms, ctx.signal)
+  const { wait_ms = 0 } = input
+  if (wait_ms > 0) await within(running.finished, wait_ms, ctx.signal)
   const execution = await get(ctx, running.execution_id, { payloads: false })
-  return { ended: execution.finished_at !== null, execution }
+  // Whoever did not ask to wait gets the same answer however fast the workflow is.
+  return { in_time: wait_ms > 0 && execution.finished_at !== null, execution }
 }
 
 /** Waits for a promise, but no longer than `wait_ms`, and not for a caller that has gone away. */
@@ -72,16 +79,21 @@ export const list = async (
 
 export const count = (ctx: Ctx, filter: Filter): Promise<number> => countExecutions(ctx.db, filter)
 
+/** Steps are only ever added: their number and the status tell every state of an execution from every other. */
+const revisionOf = ({ steps, status }: ExecutionView): number =>
+  steps.length * executionStatuses.length + executionStatuses.indexOf(status) + 1
+
 /** With its steps; with their inputs and outputs when `payloads`. Errors: 404 `workflows.execution_not_found`. */
-export const get = async (ctx: Ctx, id: string, options: { readonly payloads: boolean }): Promise<ExecutionView> => {
+export const get = async (ctx: Ctx, id: string, options: { readonly payloads: boolean }): Promise<Revised<ExecutionView>> => {
   const execution = await readExecution(ctx.db, id, options)
   if (execution === undefined) throw errors.execution_not_found()
-  return execution
+  return { ...execution, revision: revisionOf(execution) }
 }
 
-/** Errors: 404 `workflows.execution_not_found`, 409 `workflows.execution_ended`. */
-export const cancel = async (ctx: Ctx, id: string): Promise<ExecutionView> => {
+/** Errors: 404 `workflows.execution_not_found`, 412 when it is not at `revision` (null: any), 409 `workflows.execution_ended`. */
+export const cancel = async (ctx: Ctx, id: string, revision: number | null): Promise<Revised<ExecutionView>> => {
   const before = await get(ctx, id, { payloads: false })
+  requireRevision(before, revision)
   if (before.finished_at !== null || !(await ctx.use(engine).cancel(id))) {
     throw errors.execution_ended()
   }

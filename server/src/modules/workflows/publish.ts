@@ -7,7 +7,7 @@ import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
 import { tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
-import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
+import { authorOf, followHooks, get, lock, nowOf, requireRevision, type Revised, shownTriggers, summary } from './workflows.ts'
 
 const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
   const webhooks = webhooksOf(definition)
@@ -18,10 +18,11 @@ const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition)
   return [...problems, ...webhookProblems(webhooks, taken)]
 }
 
-/** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`. */
-export const check = async (ctx: Ctx, id: string): Promise<{ problems: Problem[] }> => {
+/** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`, 412. */
+export const check = async (ctx: Ctx, id: string, revision: number | null): Promise<{ problems: Problem[] }> => {
   const row = await store.workflowById(ctx.db, id)
   if (row === undefined) throw errors.not_found()
+  requireRevision(row, revision)
   return { problems: [...(await problemsOf(ctx, id, row.definition))] }
 }
 
@@ -97,11 +98,11 @@ export const listVersions = async (
 
 export const countVersions = (ctx: Ctx, id: string): Promise<number> => store.countVersions(ctx.db, id)
 
-/** Errors: 404 `workflows.not_found`, 404 `workflows.version_not_found`. */
-export const version = async (ctx: Ctx, id: string, number: number): Promise<Version> => {
+/** A version never changes: its number is its revision. Errors: 404 `workflows.not_found`, 404 `workflows.version_not_found`. */
+export const version = async (ctx: Ctx, id: string, number: number): Promise<Revised<Version>> => {
   const [{ workspace_id }, row] = await Promise.all([summary(ctx, id), store.versionByNumber(ctx.db, id, number)])
   if (row === undefined) throw errors.version_not_found()
-  return shownVersion(ctx, workspace_id, row)
+  return { ...(await shownVersion(ctx, workspace_id, row)), revision: number }
 }
 
 /** Makes the draft what a version was. What is published stays as it is. Errors: 404, 412, 409 `workflows.wrong_status`. */

@@ -3,6 +3,7 @@ import { nodeTypes } from '../../engine/engine.ts'
 import { definitionSchema as schemaOfDefinition } from '../../engine/definition-schema.ts'
 import type { NodeType } from '../../engine/node.ts'
 import type { App } from '../../platform/context.ts'
+import { keyset, type PageQuery, pageOf, pageQuery } from '../../platform/http/paging.ts'
 import { httpService } from '../../platform/http/http-service.ts'
 
 export const JsonSchema = Type.Unsafe<TSchema>({ type: 'object', description: 'A JSON Schema (draft 2020-12).' })
@@ -18,7 +19,7 @@ const NodeTypeView = Type.Object({
   output: JsonSchema,
 })
 
-export const NodeTypes = Type.Object({ items: Type.Array(NodeTypeView) })
+export const NodeTypes = pageOf(NodeTypeView)
 
 const viewOf = ({ type, kind, title, description, icon, ports, config, output }: NodeType): Static<typeof NodeTypeView> => ({
   type,
@@ -31,10 +32,16 @@ const viewOf = ({ type, kind, title, description, icon, ports, config, output }:
   output,
 })
 
+export const nodeTypesQuery = {
+  ...pageQuery,
+  order: Type.Union([Type.Literal('asc'), Type.Literal('desc')], { default: 'asc', description: 'By name.' }),
+}
+
+const byType = keyset(Type.String())
+
 /** Every node type that a definition may use, by name. */
-export const nodeTypesOf = (app: App): Static<typeof NodeTypes> => ({
-  items: [...app.use(nodeTypes).values()].map(viewOf).toSorted((a, b) => (a.type < b.type ? -1 : 1)),
-})
+export const nodeTypesOf = (app: App, query: PageQuery): Static<typeof NodeTypes> =>
+  byType.pageOfAll([...app.use(nodeTypes).values()].map(viewOf), query, ({ type }) => type)
 
 /** The published schema of a definition, with the config of each node type. */
 export const definitionSchema = (app: App): TSchema => ({

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { httpErrors } from '../../platform/http/errors.ts'
 import { keyset, pageOf, pageQuery } from '../../platform/http/paging.ts'
-import { route } from '../../platform/http/route.ts'
+import { reply, route } from '../../platform/http/route.ts'
 import { errors } from './errors.ts'
 import * as publishing from './publish.ts'
 import * as reference from './reference.ts'
@@ -38,7 +38,10 @@ export const createWorkflow = route({
   body_limit_bytes,
   replies: { 201: Workflow },
   errors: [errors.definition_too_large],
-  handler: (ctx, { body }) => workflows.create(ctx, body),
+  handler: async (ctx, { body }) => {
+    const workflow = await workflows.create(ctx, body)
+    return reply({ status: 201, body: workflow, headers: { location: `/api/v1/workflows/${workflow.id}` } })
+  },
 })
 
 export const listWorkflows = route({
@@ -123,8 +126,8 @@ export const checkWorkflow = route({
   allow: 'workflows:read',
   params,
   replies: { 200: Problems },
-  errors: [errors.not_found],
-  handler: (ctx, { params: { id } }) => publishing.check(ctx, id),
+  errors: [errors.not_found, httpErrors.precondition_failed],
+  handler: (ctx, { params: { id }, request }) => publishing.check(ctx, id, request.if_match),
 })
 
 export const publishWorkflow = route({
@@ -138,7 +141,10 @@ export const publishWorkflow = route({
   body: NewVersion,
   replies: { 201: Version },
   errors: [errors.not_found, errors.wrong_status, errors.not_publishable, errors.webhook_path_taken, httpErrors.precondition_failed],
-  handler: (ctx, { params: { id }, body, request }) => publishing.publish(ctx, id, body, request.if_match),
+  handler: async (ctx, { params: { id }, body, request }) => {
+    const version = await publishing.publish(ctx, id, body, request.if_match)
+    return reply({ status: 201, body: version, headers: { location: `/api/v1/workflows/${id}/versions/${version.version}` } })
+  },
 })
 
 export const listVersions = route({
@@ -166,6 +172,7 @@ export const getVersion = route({
   path: '/workflows/{id}/versions/{version}',
   summary: 'A published version',
   allow: 'workflows:read',
+  etag: true,
   params: VersionParams,
   replies: { 200: Version },
   errors: [errors.not_found, errors.version_not_found],
@@ -195,8 +202,8 @@ export const pauseWorkflow = route({
   etag: true,
   params,
   replies: { 200: Workflow },
-  errors: [errors.not_found, errors.wrong_status],
-  handler: (ctx, { params: { id } }) => workflows.pause(ctx, id),
+  errors: [errors.not_found, errors.wrong_status, httpErrors.precondition_failed],
+  handler: (ctx, { params: { id }, request }) => workflows.pause(ctx, id, request.if_match),
 })
 
 export const resumeWorkflow = route({
@@ -207,8 +214,8 @@ export const resumeWorkflow = route({
   etag: true,
   params,
   replies: { 200: Workflow },
-  errors: [errors.not_found, errors.wrong_status],
-  handler: (ctx, { params: { id } }) => workflows.resume(ctx, id),
+  errors: [errors.not_found, errors.wrong_status, httpErrors.precondition_failed],
+  handler: (ctx, { params: { id }, request }) => workflows.resume(ctx, id, request.if_match),
 })
 
 export const archiveWorkflow = route({
@@ -220,8 +227,8 @@ export const archiveWorkflow = route({
   etag: true,
   params,
   replies: { 200: Workflow },
-  errors: [errors.not_found],
-  handler: (ctx, { params: { id } }) => workflows.archive(ctx, id),
+  errors: [errors.not_found, httpErrors.precondition_failed],
+  handler: (ctx, { params: { id }, request }) => workflows.archive(ctx, id, request.if_match),
 })
 
 export const listNodeTypes = route({
@@ -229,8 +236,9 @@ export const listNodeTypes = route({
   path: '/workflows/node-types',
   summary: 'Every node type, as data',
   allow: 'workflows:read',
+  query: Type.Object(reference.nodeTypesQuery),
   replies: { 200: reference.NodeTypes },
-  handler: (ctx) => reference.nodeTypesOf(ctx),
+  handler: (ctx, { query }) => reference.nodeTypesOf(ctx, query),
 })
 
 export const getDefinitionSchema = route({

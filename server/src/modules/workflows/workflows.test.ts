@@ -394,3 +394,44 @@ test('the node types and the schema of a definition are there to be read', async
     properties: { nodes: { type: 'array' } },
   })
 })
+
+test.each<[string, string]>([
+  ['POST', '/check'],
+  ['POST', '/publish'],
+  ['POST', '/versions/1/restore'],
+  ['POST', '/pause'],
+  ['POST', '/resume'],
+  ['POST', '/archive'],
+  ['POST', '/execute'],
+  ['DELETE', ''],
+])('%s %s is refused for somebody who has read an older state', async (method, path) => {
+  const id = await publish(anna, { nodes: [manual], edges: [] })
+  if (path === '/resume') await anna.call('POST', at(id, '/pause'))
+  const before = await anna.call('GET', at(id))
+  const call = (etag: string) => anna.call(method, at(id, path), { headers: { 'if-match': etag } })
+  await scenario(mill, { when: () => call('"1"'), status: 412, body: { code: 'http.precondition_failed' }, events: [] })
+  const after = await anna.call('GET', at(id))
+  expect([after.body, after.headers.get('etag')]).toEqual([before.body, before.headers.get('etag')])
+  expect((await call(after.headers.get('etag') as string)).status).toBeLessThan(300)
+})
+
+test('what is made says where it is, and a version has the ETag of something that never changes', async () => {
+  const created = await anna.call('POST', '/api/v1/workflows', { body: { name: 'x', definition: { nodes: [manual], edges: [] } } })
+  expect(created.headers.get('location')).toBe(at(created.body.id))
+  const published = await anna.call('POST', at(created.body.id, '/publish'))
+  const location = published.headers.get('location') as string
+  expect(location).toBe(at(created.body.id, '/versions/1'))
+  const { body, headers } = await anna.call('GET', location)
+  expect(body).toEqual(published.body)
+  expect((await anna.call('GET', location, { headers: { 'if-none-match': headers.get('etag') as string } })).status).toBe(304)
+})
+
+test('node types are a list like every other', async () => {
+  const list = async (query: string) => (await anna.call('GET', `/api/v1/workflows/node-types?${query}`)).body
+  const all = await list('')
+  const types = all.items.map(({ type }: { type: string }) => type)
+  expect([all.next_cursor, types]).toEqual([null, types.toSorted()])
+  const first = await list('limit=3&total=true')
+  const second = await list(`limit=200&cursor=${first.next_cursor}`)
+  expect([first.total, [...first.items, ...second.items]]).toEqual([types.length, all.items])
+})

@@ -106,11 +106,16 @@ export const summary = async (ctx: Ctx, id: string): Promise<store.SummaryRow> =
   return row
 }
 
-/** Locks a workflow for a change. Errors: 404, 412 `http.precondition_failed` when it is not at `revision` (null: any). */
+/** Throws 412 `http.precondition_failed` when the object is not at the revision that the caller last read (null: any). */
+export const requireRevision = (row: { readonly revision: number }, revision: number | null): void => {
+  if (revision !== null && row.revision !== revision) throw httpErrors.precondition_failed({ headers: { etag: etagOf(row.revision) } })
+}
+
+/** Locks a workflow for a change. Errors: 404, 412 when it is not at `revision` (null: any). */
 export const lock = async (tx: TxCtx, id: string, revision: number | null): Promise<store.WorkflowRow> => {
   const row = await store.lockWorkflow(tx.db, id)
   if (row === undefined) throw errors.not_found()
-  if (revision !== null && row.revision !== revision) throw httpErrors.precondition_failed({ headers: { etag: etagOf(row.revision) } })
+  requireRevision(row, revision)
   return row
 }
 
@@ -138,15 +143,15 @@ export const remove = (ctx: Ctx, id: string, revision: number | null): Promise<v
   })
 
 /** Starts no more executions. Webhook paths stay reserved. Pausing a paused workflow changes nothing. */
-export const pause = (ctx: Ctx, id: string): Promise<Revised<Workflow>> =>
-  move(ctx, id, { to: 'paused', from: ['active'], event: events.paused })
+export const pause = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<Workflow>> =>
+  move(ctx, id, revision, { to: 'paused', from: ['active'], event: events.paused })
 
-export const resume = (ctx: Ctx, id: string): Promise<Revised<Workflow>> =>
-  move(ctx, id, { to: 'active', from: ['paused'], event: events.resumed })
+export const resume = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<Workflow>> =>
+  move(ctx, id, revision, { to: 'active', from: ['paused'], event: events.resumed })
 
 /** Puts a workflow away for good: it can be read and deleted, and its webhook paths are free for others. */
-export const archive = (ctx: Ctx, id: string): Promise<Revised<Workflow>> =>
-  move(ctx, id, { to: 'archived', from: ['draft', 'active', 'paused'], event: events.archived })
+export const archive = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<Workflow>> =>
+  move(ctx, id, revision, { to: 'archived', from: ['draft', 'active', 'paused'], event: events.archived })
 
 interface Move {
   readonly to: Status
@@ -154,9 +159,9 @@ interface Move {
   readonly event: typeof events.paused
 }
 
-const move = (ctx: Ctx, id: string, { to, from, event }: Move): Promise<Revised<Workflow>> =>
+const move = (ctx: Ctx, id: string, revision: number | null, { to, from, event }: Move): Promise<Revised<Workflow>> =>
   ctx.tx(async (tx) => {
-    const before = await lock(tx, id, null)
+    const before = await lock(tx, id, revision)
     if (before.status === to) return shown(tx, before)
     if (!from.includes(before.status))
       throw errors.wrong_status({ detail: `The workflow is ${before.status}; this needs it ${from.join(' or ')}.` })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Type } from 'typebox'
 import { expect, test } from 'vitest'
-import { keyset } from './paging.ts'
+import { keyset, type Page } from './paging.ts'
 
 const byTime = keyset(Type.Tuple([Type.String({ format: 'date-time' }), Type.String({ format: 'uuid' })]))
 const byNumber = keyset(Type.Tuple([Type.Integer()]))
@@ -29,6 +29,35 @@ test('pages one after the other give every item once, in order', () => {
       } while (cursor !== null)
       expect(seen).toEqual(all)
     }),
+  )
+})
+
+test('a list in memory is paged like one in the database, in both directions', () => {
+  const byNames = keyset(Type.Tuple([Type.String(), Type.String()]))
+  const name = fc.constantFrom('a', 'b', 'c', 'd')
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.tuple(name, name), { selector: (key) => key.join() }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.constantFrom('asc' as const, 'desc' as const),
+      (rows, limit, order) => {
+        const seen: (readonly [string, string])[] = []
+        let cursor: string | null = null
+        do {
+          const page: Page<readonly [string, string]> = byNames.pageOfAll(
+            rows,
+            { limit, order, total: true, ...(cursor === null ? {} : { cursor }) },
+            (row) => row,
+          )
+          expect(page.items.length).toBeLessThanOrEqual(limit)
+          expect(page.total).toBe(rows.length)
+          seen.push(...page.items)
+          cursor = page.next_cursor
+        } while (cursor !== null)
+        const sorted = rows.toSorted((a, b) => (a.join() < b.join() ? -1 : 1))
+        expect(seen).toEqual(order === 'asc' ? sorted : sorted.toReversed())
+      },
+    ),
   )
 })
 

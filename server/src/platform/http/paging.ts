@@ -40,24 +40,41 @@ export interface Keyset<Key extends TSchema> {
   readonly after: (query: { readonly cursor?: string }) => Static<Key> | null
   /** Makes the page of `limit + 1` rows: the extra one only tells that there is a next page. */
   readonly page: <Row>(rows: readonly Row[], limit: number, keyOf: (row: Row) => Static<Key>, total?: number) => Page<Row>
+  /** Makes the page of a list that is in memory whole, in whatever order. Keys are texts, or lists of texts of one length. */
+  readonly pageOfAll: <Row>(rows: readonly Row[], query: PageQuery, keyOf: (row: Row) => Static<Key>) => Page<Row>
 }
 
 export const keyset = <Key extends TSchema>(key: Key): Keyset<Key> => {
   const form = Compile(key)
+  const after: Keyset<Key>['after'] = ({ cursor }) => {
+    if (cursor === undefined) return null
+    const value = decode(cursor)
+    if (!form.Check(value)) throw invalid([{ path: 'cursor', message: 'is not a cursor of this list' }])
+    return value
+  }
+  const page: Keyset<Key>['page'] = (rows, limit, keyOf, total) => {
+    const items = rows.slice(0, limit)
+    const last = items.at(-1)
+    const more = rows.length > limit && last !== undefined
+    return { items, next_cursor: more ? encode(keyOf(last)) : null, ...(total === undefined ? {} : { total }) }
+  }
   return {
-    after: ({ cursor }) => {
-      if (cursor === undefined) return null
-      const value = decode(cursor)
-      if (!form.Check(value)) throw invalid([{ path: 'cursor', message: 'is not a cursor of this list' }])
-      return value
-    },
-    page: (rows, limit, keyOf, total) => {
-      const items = rows.slice(0, limit)
-      const last = items.at(-1)
-      const more = rows.length > limit && last !== undefined
-      return { items, next_cursor: more ? encode(keyOf(last)) : null, ...(total === undefined ? {} : { total }) }
+    after,
+    page,
+    pageOfAll: (rows, query, keyOf) => {
+      const start = after(query)
+      const direction = query.order === 'asc' ? 1 : -1
+      const rest = rows.filter((row) => start === null || compare(keyOf(row), start) * direction > 0)
+      const sorted = rest.toSorted((a, b) => compare(keyOf(a), keyOf(b)) * direction)
+      return page(sorted, query.limit, keyOf, query.total === true ? rows.length : undefined)
     },
   }
+}
+
+const compare = (a: unknown, b: unknown): number => {
+  if (Array.isArray(a) && Array.isArray(b)) return a.map((part, index) => compare(part, b[index])).find((order) => order !== 0) ?? 0
+  const [left, right] = [String(a), String(b)]
+  return left < right ? -1 : left > right ? 1 : 0
 }
 
 const encode = (key: unknown): string => Buffer.from(JSON.stringify(key)).toString('base64url')
