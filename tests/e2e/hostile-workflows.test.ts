@@ -193,8 +193,8 @@ test('a form of three hundred thousand fields of one name holds nobody up', asyn
 /** About as much as one node may do. */
 const heavy = '{{ range(90000).map(i, i * 2).filter(i, i > 5).size() }}'
 
-test('a workflow of a thousand heavy steps lets others through in between', async () => {
-  const ids = many(300)
+test('a workflow of many heavy steps lets others through in between', async () => {
+  const ids = many(150)
   const id = await publish(ada, { nodes: [manual, ...ids.map((one) => set(one, { v: heavy }))], edges: chained(ids) })
   const { p99, probes } = await probing(mill, async () => expect((await run(id)).status).toBe('succeeded'))
   expect(probes).toBeGreaterThan(50)
@@ -228,7 +228,7 @@ test('branches that are merged over and over are ended before they fill the memo
     expect([execution.status, execution.error.code]).toEqual(['failed', 'engine.execution_too_large'])
     expect((await ada.call('GET', `/api/v1/workflows/executions/${execution.id}?payloads=true`)).status).toBe(200)
   })
-  expect(most).toBeLessThan(3_000)
+  expect(most).toBeLessThan(1_500)
 })
 
 test('the steps of an execution are shown without what they ran on, where that would be too much for a reply', async () => {

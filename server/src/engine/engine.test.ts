@@ -138,12 +138,18 @@ describe('an execution', () => {
   })
 
   test('whose node gives what cannot be stored fails, and its server goes on', async () => {
+    work = () => Promise.resolve({ output: { grains: 2n ** 70n } as unknown as Json })
+    const running = await start(chain(does('count')))
+    expect(await running.finished).toMatchObject({ status: 'failed', error: { code: 'engine.record_refused' } })
+    expect(await read(running)).toMatchObject({ status: 'failed', steps: [] })
+  })
+
+  test('whose node gives what never ends fails', async () => {
     const circle: { self?: object } = {}
     circle.self = circle
     work = () => Promise.resolve({ output: circle as Json })
     const running = await start(chain(does('circle')))
-    expect(await running.finished).toMatchObject({ status: 'failed', error: { code: 'engine.record_refused' } })
-    expect(await read(running)).toMatchObject({ status: 'failed', steps: [] })
+    expect(await running.finished).toMatchObject({ status: 'failed', error: { code: 'engine.execution_too_large' } })
   })
 
   test('does not show what an unforeseen error of a node says', async () => {

@@ -10,7 +10,8 @@ const per_value = 16
 export const jsonSize = (value: Json, most: number): number | null => {
   const open: Json[] = [value]
   let size = 0
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+  while (open.length > 0) {
+    const next = open.pop() as Json
     size += per_value
     if (typeof next === 'string') size += next.length
     else if (Array.isArray(next)) {

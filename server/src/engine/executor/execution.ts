@@ -3,7 +3,7 @@ import { errors } from '../errors.ts'
 import { outcomeOf, plan, type Ready, settle, type Step } from '../graph/plan.ts'
 import type { Entry } from '../journal/record.ts'
 import { type End, entryOf } from './entry.ts'
-import { addAlarm, type Beginning, letGo, type Live, most_kept_chars, nodeOf, too_large } from './live.ts'
+import { addAlarm, type Beginning, letGo, type Live, nodeOf } from './live.ts'
 import { launch, runPure } from './steps.ts'
 
 /** An execution that this process holds. */
@@ -40,8 +40,8 @@ export const holdExecution = (beginning: Beginning): Held => {
     in_flight: new Map(),
     alarms: new Set(),
     quiet: [],
-    kept_chars: 0,
-    merged_chars: 0,
+    given_chars: 0,
+    large: new Map(),
   }
   return {
     execution_id: live.facts.execution_id,
@@ -92,18 +92,6 @@ const commit = (live: Live, steps: readonly Step[], effects: readonly Ready[], e
   } catch (cause) {
     // A node has given what is no JSON.
     return notCommitted(live, errors.journal_failed({ cause }))
-  }
-  live.kept_chars += entry.body.length
-  if (live.kept_chars > most_kept_chars && end?.error?.code !== too_large.code) {
-    live.kept_chars = 0
-    const ending: End = { status: 'failed', output: null, error: { ...too_large, node_id: null } }
-    // That they ran is kept, what they gave is what there is no room for.
-    return commit(
-      live,
-      steps.map((step) => ({ ...step, output: null })),
-      [],
-      ending,
-    )
   }
   live.host.commit(entry).then(
     () => committed(live, effects, end),

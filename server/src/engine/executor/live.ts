@@ -60,21 +60,12 @@ export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
   readonly in_flight: Map<number, AbortController>
   /** How to call off what was set. */
   readonly alarms: Set<() => void>
-  /** Of the journal, as far as this process has written it. */
-  kept_chars: number
-  /** Of what branches were merged into. */
-  merged_chars: number
+  /** Size of what the steps have given, as far as this process knows. */
+  given_chars: number
+  /** What is large and has been measured: it is often handed on as it is. */
+  readonly large: Map<Json, number>
   /** Wait until no effect is in flight. */
   readonly quiet: (() => void)[]
-}
-
-/** What the steps of one execution may give in all: it is held in memory for as long as the execution lasts. */
-export const most_kept_chars = 64 * 1024 * 1024
-
-export const too_large = {
-  code: 'engine.execution_too_large',
-  message: `The steps give more than ${most_kept_chars / 1024 / 1024} MiB in all`,
-  details: null,
 }
 
 export const nodeOf = (live: Live, index: number): { readonly graph: GraphNode; readonly compiled: CompiledNode } => ({

@@ -1,16 +1,17 @@
-import { jsonSize } from '../../lib/json-size.ts'
 import { decideFailure } from '../graph/failure.ts'
 import { hopsOf } from '../hops.ts'
 import { inputsOf, passOn, type Ready, settle, type Step } from '../graph/plan.ts'
 import type { NodeInput, NodeResult } from '../node.ts'
 import { type Attempt, attemptEffect, failureOf } from './effect.ts'
-import { addAlarm, type Live, most_kept_chars, nodeOf, too_large } from './live.ts'
+import { addAlarm, type Live, nodeOf } from './live.ts'
+import { withinRoom } from './room.ts'
 
-/** Pure steps that run in one turn of the event loop, and how long they may take, before a commit gives the others theirs. */
-const turn = { steps: 500, ms: 10 }
+/** Pure steps that run in one turn of the event loop, how long they may take and what they may give, before a commit lets others have theirs. */
+const turn = { steps: 500, ms: 10, chars: 2 * 1024 * 1024 }
 
 /** The step that an attempt amounts to: the plan's pure rules say what a failure leads to. */
-const stepOf = (live: Live, next: Ready, started_at: number, answer: Attempt): Step => {
+const stepOf = (live: Live, next: Ready, started_at: number, attempt: Attempt): Step => {
+  const answer = withinRoom(live, attempt)
   const { graph, compiled } = nodeOf(live, next.index)
   const finished_at = live.host.app.now()
   const base = { node_id: graph.id, attempt: next.attempt, started_at, finished_at }
@@ -58,18 +59,6 @@ const attemptPure = (live: Live, index: number): Attempt => {
 }
 
 /**
- * An attempt of a node that brings several branches together: what it gives holds all of them, so that a few such nodes in a row
- * multiply what they are given. One that gives more than there is room for has failed.
- */
-const withinRoom = (live: Live, index: number, attempt: Attempt): Attempt => {
-  if (!attempt.ok || nodeOf(live, index).graph.ins.length < 2) return attempt
-  const size = jsonSize(attempt.result.output, most_kept_chars - live.merged_chars)
-  if (size === null) return { ok: false, failure: { ...too_large, retryable: false, retry_after_ms: null } }
-  live.merged_chars += size
-  return attempt
-}
-
-/**
  * Runs the pure nodes that are ready and whatever they make ready, adding their steps to `steps`. Answers with the effects to
  * start once those steps are durable. Retries that are not due get an alarm that calls `advance`.
  */
@@ -78,6 +67,7 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
   const { now } = live.host.app
   const effects: Ready[] = []
   const until = performance.now() + turn.ms
+  const full = live.given_chars + turn.chars
   for (let budget = turn.steps; budget > 0 && run.failed === null; budget--) {
     const next = live.ready.shift()
     if (next === undefined) break
@@ -94,10 +84,10 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
       continue
     }
     const started_at = now()
-    const step = stepOf(live, next, started_at, withinRoom(live, next.index, attemptPure(live, next.index)))
+    const step = stepOf(live, next, started_at, attemptPure(live, next.index))
     steps.push(step)
     live.ready.push(...settle(run, step))
-    if (performance.now() > until) break
+    if (performance.now() > until || live.given_chars > full) break
   }
   return effects
 }
