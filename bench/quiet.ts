@@ -1,7 +1,7 @@
 /** Cores that other programs may take, on average, during a measurement that counts. */
 const quiet_below = 0.15
 
-const most_attempts = 6
+const most_attempts = 4
 
 /** Runs of one measurement. What was wrong in any of them counts, also in those that do not. */
 export interface Runs<Run> {
