@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres'
-import { plainArray, textArray } from './array-literal.ts'
+import { plainArray, jsonArray } from './array-literal.ts'
 import type { Entry, Finish, NewExecution } from './record.ts'
 
 /**
@@ -77,21 +77,21 @@ export const commitBatch = async (sql: Sql, lease: { id: string; epoch: number }
       plainArray(accepted, (e) => e.accept.trigger_type),
       plainArray(accepted, (e) => e.accept.trigger_node_id),
       plainArray(accepted, (e) => e.accept.held && e.finish === null),
-      textArray(accepted, (e) => e.finish?.error ?? null),
+      jsonArray(accepted, (e) => e.finish?.error ?? null),
       plainArray(accepted, (e) => e.accept.started_at),
       plainArray(accepted, (e) => e.finish?.finished_at ?? 'NULL'),
       plainArray(entries, (e) => e.execution_id),
       plainArray(entries, (e) => e.seq),
       plainArray(entries, (e) => e.workspace_id),
-      textArray(entries, (e) => e.body),
+      jsonArray(entries, (e) => e.body),
       plainArray(closing, (e) => e.execution_id),
       plainArray(closing, (e) => e.finish.status),
       plainArray(closing, (e) => e.finish.finished_at),
-      textArray(closing, (e) => e.finish.error),
+      jsonArray(closing, (e) => e.finish.error),
       plainArray(ended, (e) => e.finish.event.id),
       plainArray(ended, (e) => e.workspace_id),
       plainArray(ended, (e) => e.finish.event.name),
-      textArray(ended, (e) => e.finish.event.data),
+      jsonArray(ended, (e) => e.finish.event.data),
       plainArray(ended, (e) => e.finish.finished_at),
     ],
     { prepare: true },
