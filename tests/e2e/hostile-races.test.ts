@@ -57,23 +57,20 @@ test('one e-mail address and one username make one account, in whatever case the
   expect(strays).toHaveLength(0)
 })
 
-test('one refresh token, used fifty times at once, has one child; used again after its child, it ends the session', async () => {
+test('of fifty uses of one refresh token at once one wins, and the session ends once', async () => {
   const user = await mill.register('tabs')
   const before = await count('sessions')
   const refresh = (refresh_token: string) => nobody('POST', '/api/v1/auth/refresh', { body: { refresh_token } })
   const replies = await fifty(() => refresh(user.refresh_token))
-  expect(withStatus(replies, 200)).toHaveLength(50)
-  const children = new Set(replies.map(({ body }) => body.refresh_token as string))
-  expect(children.size).toBe(1)
+  const [won, ...others] = withStatus(replies, 200)
+  expect([others.length, withStatus(replies, 401).length]).toEqual([0, 49])
   expect(await count('sessions')).toBe(before)
 
-  const [child] = [...children] as [string]
-  expect(await refresh(child)).toMatchObject({ status: 200 })
-  const late = await fifty(() => refresh(user.refresh_token))
+  const late = [...withStatus(replies, 401), await refresh(won?.body.refresh_token), await refresh(user.refresh_token)]
   expect(new Set(late.map(({ status, body }) => `${status} ${body.code}`))).toEqual(
     new Set(['401 auth.refresh_reused', '401 auth.session_revoked']),
   )
-  expect(withStatus(late, 401).filter(({ body }) => body.code === 'auth.refresh_reused')).toHaveLength(1)
+  expect(late.filter(({ body }) => body.code === 'auth.refresh_reused')).toHaveLength(1)
   expect((await user.call('GET', '/api/v1/auth/me')).status).toBe(401)
   const revoked = (await mill.events()).filter(
     ({ name, data }) => name === 'identity.session.revoked' && (data as { user_id: string }).user_id === user.id,

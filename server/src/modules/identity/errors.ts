@@ -20,7 +20,7 @@ export const errors = defineErrors('auth', {
   cross_site: {
     status: 403,
     title: 'The refresh cookie is accepted from our own pages only',
-    doc: 'A refresh by cookie needs `Sec-Fetch-Site: same-origin`, or an `Origin` that is the address of this installation.',
+    doc: 'When a browser refreshes by cookie it must say `Sec-Fetch-Site: same-origin`, or an `Origin` that is the address of this installation or that `MILLRACE_CORS_ORIGINS` names.',
   },
   password_weak: { status: 422, title: 'The password does not meet the policy' },
   registration_closed: { status: 403, title: 'This server takes no new accounts' },

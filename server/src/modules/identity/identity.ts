@@ -1,5 +1,6 @@
 import type { Ctx } from '../../platform/context.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
+import { requireRevision } from '../../platform/http/etag.ts'
 import * as users from '../users/users.ts'
 import { errors as userErrors } from '../users/errors.ts'
 import type { UserRow } from '../users/users.ts'
@@ -154,14 +155,16 @@ export const publicKeys = (ctx: Ctx): readonly PublicJwk[] => ctx.use(tokenKeys)
 
 /**
  * Switches somebody's account off or on. Off: every session of theirs ends at once, access tokens included. For admins; the route checks that.
- * Errors: 409 `auth.self_deactivation`, 404 `users.not_found`.
+ * Errors: 409 `auth.self_deactivation`, 404 `users.not_found`, 412 when the account is not at `revision` (null: any).
  */
-export const setStatus = async (ctx: Ctx, user_id: string, is_active: boolean): Promise<UserRow> => {
+export const setStatus = async (ctx: Ctx, user_id: string, is_active: boolean, revision: number | null): Promise<UserRow> => {
   const admin = sessions.caller(ctx)
   if (admin.user_id === user_id) throw errors.self_deactivation()
   return ctx.asSystem("an admin changes somebody else's account").tx(async (tx) => {
+    const before = await users.lock(tx, user_id)
+    if (before === null) throw userErrors.not_found()
+    requireRevision(before, revision)
     const user = await users.setActive(tx, user_id, is_active, admin.user_id)
-    if (user === null) throw userErrors.not_found()
     if (!is_active) await sessions.end(tx, user_id, 'all', 'deactivated')
     tx.afterCommit(() => tx.use(sessionCache).forgetUser(user_id))
     return user

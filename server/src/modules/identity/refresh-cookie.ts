@@ -14,16 +14,17 @@ export const clearRefreshCookie: Cookie = { name, value: null, path }
 
 /**
  * The refresh token in the cookie, or null. A cookie comes along whoever's page made the request, and `SameSite=Strict` alone lets
- * a sister subdomain through; so the browser must say that the page is ours: `Sec-Fetch-Site: same-origin`, or an `Origin` that is
- * ours or that `MILLRACE_CORS_ORIGINS` names. 403 `auth.cross_site` otherwise.
+ * a sister subdomain through; so what the browser says of the page must be that it is ours: `Sec-Fetch-Site: same-origin`, or an
+ * `Origin` that is ours or that `MILLRACE_CORS_ORIGINS` names. 403 `auth.cross_site` otherwise. Every browser sends one of the two
+ * with a POST; who sends neither is a program that holds the cookie itself.
  */
 export const readRefreshCookie = (app: App, request: RequestFacts): string | null => {
   const token = request.cookies[name]
   if (token === undefined || token === '') return null
-  const { origin } = request.headers
+  const { origin, 'sec-fetch-site': site } = request.headers
   const ours =
     typeof origin === 'string' &&
     (origin === new URL(app.use(httpService).url()).origin || app.settings(httpSettings).cors_origins.includes(origin))
-  if (request.headers['sec-fetch-site'] !== 'same-origin' && !ours) throw errors.cross_site()
+  if (site !== 'same-origin' && !ours && (site !== undefined || origin !== undefined)) throw errors.cross_site()
   return token
 }

@@ -1,17 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import {
-  childOf,
-  decideRotation,
-  firstRefreshToken,
-  isRefreshToken,
-  refreshTokenHash,
-  reuseGraceMs,
-  type Presented,
-} from './refresh-tokens.ts'
+import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, type Presented } from './refresh-tokens.ts'
 
 const now = Date.UTC(2026, 10, 20)
+const grace_ms = 10_000
 const fresh: Presented = {
   used_at: null,
   expires_at: now + 1000,
@@ -22,19 +15,23 @@ const fresh: Presented = {
 }
 
 test('a fresh token rotates', () => {
-  expect(decideRotation(fresh, now)).toBe('rotate')
+  expect(decideRotation(fresh, now, grace_ms)).toBe('rotate')
 })
 
 test('a token used a moment ago gives the same child again, as long as the child is unused', () => {
-  expect(decideRotation({ ...fresh, used_at: now - reuseGraceMs }, now)).toBe('repeat')
-  expect(decideRotation({ ...fresh, used_at: now - reuseGraceMs - 1 }, now)).toBe('reused')
-  expect(decideRotation({ ...fresh, used_at: now - 1, child_used: true }, now)).toBe('reused')
+  expect(decideRotation({ ...fresh, used_at: now - grace_ms + 1 }, now, grace_ms)).toBe('repeat')
+  expect(decideRotation({ ...fresh, used_at: now - grace_ms }, now, grace_ms)).toBe('reused')
+  expect(decideRotation({ ...fresh, used_at: now - 1, child_used: true }, now, grace_ms)).toBe('reused')
+})
+
+test('without a grace a token that was used before gives nothing, however short the time', () => {
+  for (const used_at of [now, now - 1, now + 5]) expect(decideRotation({ ...fresh, used_at }, now, 0)).toBe('reused')
 })
 
 test('an expired token that was used before still counts as reuse', () => {
-  expect(decideRotation({ ...fresh, used_at: now - 60_000, expires_at: now - 1 }, now)).toBe('reused')
-  expect(decideRotation({ ...fresh, expires_at: now }, now)).toBe('expired')
-  expect(decideRotation({ ...fresh, session_expires_at: now }, now)).toBe('expired')
+  expect(decideRotation({ ...fresh, used_at: now - 60_000, expires_at: now - 1 }, now, grace_ms)).toBe('reused')
+  expect(decideRotation({ ...fresh, expires_at: now }, now, grace_ms)).toBe('expired')
+  expect(decideRotation({ ...fresh, session_expires_at: now }, now, grace_ms)).toBe('expired')
 })
 
 test('no token of an ended session or of an account switched off gives anything', () => {
@@ -46,7 +43,7 @@ test('no token of an ended session or of an account switched off gives anything'
   })
   fc.assert(
     fc.property(anyToken, fc.constantFrom([true, true], [false, false], [true, false]), (token, [session_revoked, user_active]) => {
-      expect(decideRotation({ ...token, session_revoked, user_active }, now)).toBe('ended')
+      expect(decideRotation({ ...token, session_revoked, user_active }, now, grace_ms)).toBe('ended')
     }),
   )
 })

@@ -4,12 +4,6 @@ import { createHash, createHmac, randomBytes } from 'node:crypto'
 const prefix = 'mlrr_'
 const form = /^mlrr_[A-Za-z0-9_-]{43}$/
 
-/**
- * For this long after a rotation the token before it is answered with the same child again: two tabs that refresh at the
- * same moment, or a reply lost on the way, are not theft. Only the immediately previous token has it, and only while its child is unused.
- */
-export const reuseGraceMs = 10_000
-
 export const isRefreshToken = (text: string): boolean => form.test(text)
 
 /** The first token of a session: 256 random bits. */
@@ -36,15 +30,16 @@ export interface Presented {
 
 /**
  * - `rotate`: first use; the child is recorded and given out.
- * - `repeat`: used a moment ago; the same child is given out again.
+ * - `repeat`: used less than `grace_ms` ago; the same child is given out again. Two tabs that refresh at the same moment, or a reply
+ *   lost on the way, are not theft. Only the immediately previous token has it, and only while its child is unused.
  * - `reused`: used before; the session ends.
  * - `expired`, `ended`: too late; nothing changes.
  */
 export type Rotation = 'rotate' | 'repeat' | 'reused' | 'expired' | 'ended'
 
-export const decideRotation = (token: Presented, now: number): Rotation => {
+export const decideRotation = (token: Presented, now: number, grace_ms: number): Rotation => {
   if (token.session_revoked || !token.user_active) return 'ended'
-  const repeatable = token.used_at !== null && !token.child_used && now - token.used_at <= reuseGraceMs
+  const repeatable = token.used_at !== null && !token.child_used && grace_ms > 0 && now - token.used_at < grace_ms
   if (token.used_at !== null && !repeatable) return 'reused'
   if (token.session_expires_at <= now || token.expires_at <= now) return 'expired'
   return repeatable ? 'repeat' : 'rotate'

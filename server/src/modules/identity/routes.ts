@@ -1,4 +1,6 @@
 import { Type } from 'typebox'
+import { httpErrors } from '../../platform/http/errors.ts'
+import { keyset, pageOf, PageQuery } from '../../platform/http/paging.ts'
 import { reply, route, type RequestFacts } from '../../platform/http/route.ts'
 import { errors as userErrors } from '../users/errors.ts'
 import { User } from '../users/schema.ts'
@@ -28,6 +30,7 @@ export const register = route({
   body: Registration,
   body_limit_bytes: 16_384,
   replies: { 201: SignedIn },
+  idempotent: 'claimed',
   errors: [errors.password_weak, errors.registration_closed, userErrors.email_taken, userErrors.username_taken, busy.busy],
   limits: [{ name: 'register', quota: 30, window_s: 3_600, per: 'address' }],
   handler: async (ctx, { body, request }) => signedIn(201, await identity.register(ctx, body, clientOf(request)), body.use_cookie === true),
@@ -52,7 +55,7 @@ export const refresh = route({
   path: '/auth/refresh',
   summary: 'Get the next access and refresh token',
   description:
-    'The refresh token comes in the body or in the cookie, and the next one goes back the same way. Each is good for one use; using one again ends its session. Within ten seconds, and as long as the next one is unused, the same next one is given again.',
+    'The refresh token comes in the body or in the cookie, and the next one goes back the same way. Each is good for one use; using one again ends its session. `MILLRACE_REFRESH_GRACE_SECONDS` can allow for tabs that refresh at the same moment.',
   allow: 'public',
   body: Refresh,
   body_limit_bytes: 16_384,
@@ -104,14 +107,18 @@ export const verify = route({
   handler: (ctx, { request }) => identity.verify(ctx, String(request.headers['authorization']).slice('Bearer '.length).trim()),
 })
 
+const byLastSeen = keyset(Type.Tuple([Type.String({ format: 'date-time' }), Type.String({ format: 'uuid' })]))
+
 export const listSessions = route({
   method: 'GET',
   path: '/auth/sessions',
   summary: 'Where you are signed in',
-  description: 'The last seen first; never more than a hundred, so there is one page.',
+  description: 'The last seen first; never more than a hundred.',
   allow: 'signed_in',
-  replies: { 200: Type.Object({ items: Type.Array(Session), next_cursor: Type.Null() }) },
-  handler: async (ctx) => ({ items: [...(await identity.listSessions(ctx))], next_cursor: null }),
+  query: PageQuery,
+  replies: { 200: pageOf(Session) },
+  handler: async (ctx, { query }) =>
+    byLastSeen.pageOfAll(await identity.listSessions(ctx), query, ({ last_seen_at, id }) => [last_seen_at, id]),
 })
 
 export const deleteSession = route({
@@ -137,6 +144,7 @@ export const setUp = route({
   body: Setup,
   body_limit_bytes: 16_384,
   replies: { 201: SignedIn },
+  idempotent: 'claimed',
   errors: [errors.setup_invalid, errors.setup_done, errors.password_weak, userErrors.email_taken, busy.busy],
   limits: [{ name: 'setup', quota: 60, window_s: 3_600, per: 'address' }],
   handler: async (ctx, { body, request }) => signedIn(201, await identity.setUp(ctx, body, clientOf(request)), body.use_cookie === true),
@@ -148,11 +156,12 @@ export const putStatus = route({
   summary: 'Switch an account off or on',
   description: 'Switched off, every session of the account ends at once, its access tokens included.',
   allow: 'users:admin',
+  etag: true,
   params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
   body: StatusChange,
   replies: { 200: User },
-  errors: [userErrors.not_found, errors.self_deactivation],
-  handler: (ctx, { params, body }) => identity.setStatus(ctx, params.id, body.is_active),
+  errors: [userErrors.not_found, errors.self_deactivation, httpErrors.precondition_failed],
+  handler: (ctx, { params, body, request }) => identity.setStatus(ctx, params.id, body.is_active, request.if_match),
 })
 
 const Jwk = Type.Object({

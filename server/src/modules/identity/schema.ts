@@ -18,7 +18,15 @@ export const Registration = Type.Object(
 export type Registration = Static<typeof Registration>
 
 export const Login = Type.Object(
-  { email: Email, password: GivenPassword, remember_me: Type.Optional(Type.Boolean()), use_cookie },
+  {
+    email: Email,
+    password: GivenPassword,
+    remember_me: Type.Optional(Type.Boolean()),
+    code: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'The second factor of an account that has one; not looked at otherwise.' }),
+    ),
+    use_cookie,
+  },
   { ...closed, title: 'Login' },
 )
 export type Login = Static<typeof Login>
@@ -36,7 +44,8 @@ export const Setup = Type.Object(
 export type Setup = Static<typeof Setup>
 
 export const Refresh = Type.Object(
-  { refresh_token: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) },
+  // What is no refresh token, such as an access token, is answered 401 and not 422.
+  { refresh_token: Type.Optional(Type.String({ minLength: 1, maxLength: 8_192 })) },
   { ...closed, title: 'Refresh' },
 )
 

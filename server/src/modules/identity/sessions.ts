@@ -107,6 +107,7 @@ export const refresh = async (ctx: Ctx, token: string, client: Client): Promise<
         user_active: user.is_active,
       },
       now,
+      ctx.settings(settings).refresh_grace_s * 1000,
     )
     if (decision === 'ended') return errors.session_revoked()
     if (decision === 'expired') return errors.refresh_expired()

@@ -22,6 +22,14 @@ export const settings = defineSettings({
     max: 86_400,
     doc: 'How long an access token is good for, in seconds. Logging out ends it at once in any case.',
   },
+  refresh_grace_s: {
+    env: 'MILLRACE_REFRESH_GRACE_SECONDS',
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 60,
+    doc: 'For so long after a refresh the token before it gives the same next one again, as long as that one is unused: for clients with several tabs that refresh at the same moment. 0: using a token twice always ends its session.',
+  },
   registration: {
     env: 'MILLRACE_REGISTRATION',
     type: 'choice',

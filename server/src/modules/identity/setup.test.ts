@@ -49,6 +49,19 @@ test(
 )
 
 test(
+  'a set-up that is repeated with one Idempotency-Key, because its reply was lost, is answered as the first time',
+  withMill({}, async (mill) => {
+    const headers = { ...elsewhere(), 'idempotency-key': '"set-up-once"' }
+    const body = { token: await tokenOf(mill), email: 'admin@example.org', password }
+    const [first, second] = [
+      await mill.call('POST', '/api/v1/auth/setup', { body, headers }),
+      await mill.call('POST', '/api/v1/auth/setup', { body, headers }),
+    ]
+    expect([first.status, second.status, second.body]).toEqual([201, 201, first.body])
+  }),
+)
+
+test(
   'of fifty that use links at once, one becomes the admin',
   withMill({}, async (mill) => {
     const tokens = [await tokenOf(mill), await tokenOf(mill)]

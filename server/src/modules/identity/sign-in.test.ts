@@ -289,3 +289,21 @@ test('one address that signs in sixty times a minute is asked to wait', async ()
   expect(replies.slice(0, 60).every(({ status }) => status === 422)).toBe(true)
   expect(replies[60]).toMatchObject({ status: 429, body: { code: 'http.rate_limited', 'violated-policies': ['sign-in'] } })
 })
+
+test('a repeated registration with one Idempotency-Key makes one account, and gives the same tokens', async () => {
+  const headers = { ...elsewhere(), 'idempotency-key': '"register-once"' }
+  const register = (more: object = {}) => post('/api/v1/auth/register', { email: 'once@example.org', password, ...more }, headers)
+  const first = await scenario(mill, {
+    when: () => register(),
+    status: 201,
+    events: ['users.registered', 'workspaces.created', 'workspaces.member.added', 'identity.session.created'],
+  })
+  const second = await scenario(mill, { when: () => register(), status: 201, body: first.body, events: [] })
+  expect(second.headers.get('idempotency-replayed')).toBe('true')
+  await scenario(mill, { when: () => register({ name: 'Other' }), status: 422, body: { code: 'http.idempotency_mismatch' }, events: [] })
+})
+
+test('a code for a second factor may be given by whoever has none', async () => {
+  const { email } = await mill.register()
+  expect(await post('/api/v1/auth/login', { email, password: 'a mill turns on water', code: '123456' })).toMatchObject({ status: 200 })
+})

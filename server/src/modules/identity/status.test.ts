@@ -56,6 +56,18 @@ test('an account that is switched off loses every session at once, its access to
   expect(await login()).toMatchObject({ status: 200 })
 })
 
+test('an account is switched off only as it was last read', async () => {
+  const user = await mill.register()
+  const path = `/api/v1/users/admin/users/${user.id}/status`
+  const off = (etag: string) => admin.call('PUT', path, { body: { is_active: false }, headers: { 'if-match': etag } })
+  const read = (await user.call('GET', '/api/v1/users/profile')).headers.get('etag') as string
+  await user.call('PUT', '/api/v1/users/profile', { body: { name: 'Changed meanwhile' } })
+  await scenario(mill, { when: () => off(read), status: 412, body: { code: 'http.precondition_failed' }, events: [] })
+  const now = (await user.call('GET', '/api/v1/users/profile')).headers.get('etag') as string
+  const done = await off(now)
+  expect([done.status, done.headers.get('etag')]).toEqual([200, expect.not.stringMatching(now)])
+})
+
 test('switching accounts off is for admins, of others, and for accounts that are there', async () => {
   const [user, victim] = [await mill.register(), await mill.register()]
   const path = `/api/v1/users/admin/users/${victim.id}/status`

@@ -36,8 +36,8 @@ export const anAdmin = (db: ReadDb): Promise<{ id: string } | undefined> =>
   db.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()
 
 /** Locks the account against a change of its standing until the transaction ends, and says what it is. */
-export const lockUser = (db: TxDb, id: string): Promise<{ is_active: boolean } | undefined> =>
-  db.selectFrom('users').select('is_active').where('id', '=', id).forUpdate().executeTakeFirst()
+export const lockUser = (db: TxDb, id: string): Promise<{ is_active: boolean; revision: number } | undefined> =>
+  db.selectFrom('users').select(['is_active', 'revision']).where('id', '=', id).forUpdate().executeTakeFirst()
 
 /** Undefined when the address or the username is taken. */
 export const insertUser = async (
@@ -74,10 +74,11 @@ export const updateProfile = async (
     .returning(columns)
     .executeTakeFirst()) as UserRow | undefined
 
-export const updateActive = async (db: TxDb, id: string, is_active: boolean, at: string): Promise<UserRow | undefined> =>
+/** The row must be there. */
+export const updateActive = async (db: TxDb, id: string, is_active: boolean, at: string): Promise<UserRow> =>
   (await db
     .updateTable('users')
     .set((of) => ({ is_active, revision: of('revision', '+', 1), updated_at: at }))
     .where('id', '=', id)
     .returning(columns)
-    .executeTakeFirst()) as UserRow | undefined
+    .executeTakeFirstOrThrow()) as UserRow

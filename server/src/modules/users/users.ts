@@ -65,7 +65,7 @@ export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> 
 export const hasAdmin = async (ctx: Ctx): Promise<boolean> => (await store.anAdmin(ctx.db)) !== undefined
 
 /** Holds the account's standing as it is until `tx` ends. Null when there is no such account. */
-export const lock = async (tx: TxCtx, id: string): Promise<{ readonly is_active: boolean } | null> =>
+export const lock = async (tx: TxCtx, id: string): Promise<{ readonly is_active: boolean; readonly revision: number } | null> =>
   (await store.lockUser(tx.db, id)) ?? null
 
 /** The caller's own account. */
@@ -97,10 +97,9 @@ export const updateProfile = async (ctx: Ctx, change: ProfileChange, revision: n
   })
 }
 
-/** Switches an account off or on. Its sessions are the caller's to end: see `identity.setStatus`. Null when there is no such account. */
-export const setActive = async (tx: TxCtx, id: string, is_active: boolean, changed_by: string): Promise<UserRow | null> => {
+/** Switches an account, which the caller has locked, off or on. Its sessions are the caller's to end: see `identity.setStatus`. */
+export const setActive = async (tx: TxCtx, id: string, is_active: boolean, changed_by: string): Promise<UserRow> => {
   const user = await store.updateActive(tx.db, id, is_active, new Date(tx.now()).toISOString())
-  if (user === undefined) return null
   tx.emit(statusChanged, { user_id: id, is_active, changed_by })
   return user
 }

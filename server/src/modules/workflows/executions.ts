@@ -10,8 +10,9 @@ import {
 } from '../../engine/history.ts'
 import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
+import { requireRevision } from '../../platform/http/etag.ts'
 import { errors } from './errors.ts'
-import { requireRevision, type Revised, summary, workspaceOf } from './workflows.ts'
+import { type Revised, summary, workspaceOf } from './workflows.ts'
 
 /** Without its place in a list. */
 export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>

@@ -2,12 +2,13 @@ import { checkInTurns } from '../../engine/check.ts'
 import { engine, nodeTypes } from '../../engine/engine.ts'
 import type { Definition } from '../../engine/graph/definition.ts'
 import type { Ctx } from '../../platform/context.ts'
+import { requireRevision } from '../../platform/http/etag.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
 import { tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
-import { authorOf, followHooks, get, lock, nowOf, requireRevision, type Revised, shownTriggers, summary } from './workflows.ts'
+import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
 
 const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
   const webhooks = webhooksOf(definition)

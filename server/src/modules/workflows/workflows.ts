@@ -1,7 +1,7 @@
 import type { Ctx, TxCtx } from '../../platform/context.ts'
 import type { EventDeclaration } from '../../platform/events/event.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
-import { etagOf } from '../../platform/http/etag.ts'
+import { requireRevision } from '../../platform/http/etag.ts'
 import { httpService } from '../../platform/http/http-service.ts'
 import { limits, type Definition } from '../../engine/graph/definition.ts'
 import { listExecutions } from '../../engine/history.ts'
@@ -104,11 +104,6 @@ export const summary = async (ctx: Ctx, id: string): Promise<store.SummaryRow> =
   const row = await store.summaryById(ctx.db, id)
   if (row === undefined) throw errors.not_found()
   return row
-}
-
-/** Throws 412 `http.precondition_failed` when the object is not at the revision that the caller last read (null: any). */
-export const requireRevision = (row: { readonly revision: number }, revision: number | null): void => {
-  if (revision !== null && row.revision !== revision) throw httpErrors.precondition_failed({ headers: { etag: etagOf(row.revision) } })
 }
 
 /** Locks a workflow for a change. Errors: 404, 412 when it is not at `revision` (null: any). */

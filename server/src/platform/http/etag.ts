@@ -3,6 +3,12 @@ import { httpErrors } from './errors.ts'
 /** The strong validator of an object: its revision, quoted. */
 export const etagOf = (revision: number): string => `"${revision}"`
 
+/** Throws 412 `http.precondition_failed` when the object is not at the revision that `If-Match` named (null: any). */
+export const requireRevision = (object: { readonly revision: number }, if_match: number | null): void => {
+  if (if_match !== null && object.revision !== if_match)
+    throw httpErrors.precondition_failed({ headers: { etag: etagOf(object.revision) } })
+}
+
 const ours = /^"([1-9][0-9]{0,9})"$/
 
 /**
