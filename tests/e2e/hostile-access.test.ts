@@ -1,4 +1,7 @@
 import { createHmac, generateKeyPairSync, sign as signBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, expect, test, vi } from 'vitest'
 import { tokenKeys } from '../../server/src/modules/identity/services.ts'
 import { create, publish, webhookDefinition } from '../../server/src/modules/workflows/definitions.testing.ts'
@@ -213,6 +216,20 @@ test('after a sign-out no route takes the access token any more', async () => {
     expect([operation.name, reply.status, reply.body.code]).toEqual([operation.name, 401, 'auth.session_revoked'])
   })
   expect((await mill.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: zoe.refresh_token } })).status).toBe(401)
+})
+
+test('a request that was begun before a sign-out and is completed after it does nothing', async () => {
+  const yan = await mill.register('yan')
+  const body = JSON.stringify({ name: 'Too late' })
+  const headers = `authorization: Bearer ${yan.access_token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`
+  const socket = connect(Number(new URL(mill.url).port), '127.0.0.1')
+  const said = once(socket, 'data')
+  socket.write(`PUT /api/v1/users/profile HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${headers}\r\n\r\n${body.slice(0, 5)}`)
+  await pause(700)
+  expect((await yan.call('POST', '/api/v1/auth/logout')).status).toBe(200)
+  socket.write(body.slice(5))
+  expect(statusesIn(String((await said)[0]))).toEqual([401])
+  expect(await mill.database.owner`select name from users where id = ${yan.id}`).toMatchObject([{ name: null }])
 })
 
 test('a webhook reaches the workspace in its path and no other', async () => {

@@ -22,3 +22,16 @@ export const inTurns = async <T>(work: Interruptible<T>, turn_ms = 5): Promise<T
     await nextTurn()
   }
 }
+
+/** Takes pieces of work and does one in each turn of the event loop, in their order. A piece must not throw. */
+export const onePerTurn = (): ((work: () => void) => void) => {
+  const waiting: (() => void)[] = []
+  const next = (): void => {
+    const work = waiting.shift()
+    if (waiting.length > 0) setImmediate(next)
+    work?.()
+  }
+  return (work) => {
+    if (waiting.push(work) === 1) setImmediate(next)
+  }
+}

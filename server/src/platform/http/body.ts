@@ -6,6 +6,9 @@ export type BodyRead = (problem: Problem | null, body: Buffer) => void
 
 const nothing = Buffer.alloc(0)
 
+/** From here on a body is worked on in a turn of the event loop of its own. */
+export const large_bytes = 64 * 1024
+
 /** Whether the request announces a body at all. */
 export const hasBody = (request: IncomingMessage): boolean =>
   (request.headers['content-length'] ?? '0') !== '0' || request.headers['transfer-encoding'] !== undefined

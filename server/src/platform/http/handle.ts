@@ -1,7 +1,7 @@
 import type { Ctx } from '../context.ts'
 import { type Answer, answerOf } from './answer.ts'
 import type { Identified } from './authenticate.ts'
-import { readBody } from './body.ts'
+import { large_bytes, readBody } from './body.ts'
 import type { Endpoint } from './endpoint.ts'
 import { httpErrors } from './errors.ts'
 import type { Exchange } from './exchange.ts'
@@ -22,10 +22,14 @@ export const handle = (endpoint: Endpoint, exchange: Exchange): void => {
   }
 }
 
-const enter = (endpoint: Endpoint, exchange: Exchange, who: Identified): void => {
+const admit = (endpoint: Endpoint, exchange: Exchange, who: Identified): void => {
   exchange.actor = who.actor
   exchange.workspace_id = who.workspace_id
   endpoint.admit(who.actor)
+}
+
+const enter = (endpoint: Endpoint, exchange: Exchange, who: Identified): void => {
+  admit(endpoint, exchange, who)
   const limited = endpoint.limit(exchange)
   if (limited === null) return receive(endpoint, exchange)
   limited.then(() => receive(endpoint, exchange)).catch((error: unknown) => exchange.fail(error))
@@ -34,15 +38,34 @@ const enter = (endpoint: Endpoint, exchange: Exchange, who: Identified): void =>
 const receive = (endpoint: Endpoint, exchange: Exchange): void => {
   const { method } = endpoint.route
   if (method === 'GET' || method === 'DELETE') return work(endpoint, exchange)
+  const began = performance.now()
   readBody(exchange.incoming, endpoint.body_limit, exchange.proceed, (problem, body) => {
     if (problem !== null) return exchange.fail(problem)
     exchange.body = body
-    try {
-      work(endpoint, exchange)
-    } catch (error) {
-      exchange.fail(error)
+    const go = (): void => {
+      try {
+        if (performance.now() - began < stale_ms) work(endpoint, exchange)
+        else askAgain(endpoint, exchange)
+      } catch (error) {
+        exchange.fail(error)
+      }
     }
+    if (body.length < large_bytes) go()
+    else endpoint.house.inTurn(go)
   })
+}
+
+/** A body may take minutes to come. Whoever has signed out meanwhile, or lost a right, must not act by a request begun before. */
+const stale_ms = 500
+
+const askAgain = (endpoint: Endpoint, exchange: Exchange): void => {
+  const goOn = (who: Identified): void => {
+    admit(endpoint, exchange, who)
+    work(endpoint, exchange)
+  }
+  const identified = identify(endpoint, exchange)
+  if (!(identified instanceof Promise)) return goOn(identified)
+  identified.then(goOn).catch((error: unknown) => exchange.fail(error))
 }
 
 const work = (endpoint: Endpoint, exchange: Exchange): void => {

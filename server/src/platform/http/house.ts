@@ -17,6 +17,8 @@ export interface House {
   draining: boolean
   /** Called with every request that carries an idempotency key. */
   readonly sweep: () => void
+  /** For requests whose body is large: what is done with them takes long, and a dozen may be complete at the same moment. */
+  readonly inTurn: (work: () => void) => void
   /** The last Host header found valid; nearly every request repeats it. */
   last_host: string
   readonly authenticate: Authenticate

@@ -1,4 +1,4 @@
-import { readBody } from './body.ts'
+import { large_bytes, readBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { guard } from './guard.ts'
 import type { House } from './house.ts'
@@ -14,10 +14,14 @@ export const handleRaw = (house: House, route: RawRoute, body_limit: number, exc
   readBody(exchange.incoming, body_limit, exchange.proceed, (problem, body) => {
     if (problem !== null) return exchange.fail(problem)
     exchange.body = body
-    try {
-      route.handle(house.app, exchange, exchange)?.catch((error: unknown) => exchange.fail(error))
-    } catch (error) {
-      exchange.fail(error)
+    const work = (): void => {
+      try {
+        route.handle(house.app, exchange, exchange)?.catch((error: unknown) => exchange.fail(error))
+      } catch (error) {
+        exchange.fail(error)
+      }
     }
+    if (body.length < large_bytes) work()
+    else house.inTurn(work)
   })
 }

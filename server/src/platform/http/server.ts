@@ -2,6 +2,7 @@ import type { ServerOptions } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { fastify as createFastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { Settings as TypeBox } from 'typebox/system'
+import { onePerTurn } from '../../lib/turns.ts'
 import type { App } from '../context.ts'
 import type { Errors } from '../errors.ts'
 import { version } from '../version.ts'
@@ -128,6 +129,7 @@ const createHouse = (options: HttpServerOptions): House => {
     last_host: '',
     authenticate: options.authenticate,
     sweep: createSweeper(options.app),
+    inTurn: onePerTurn(),
   }
 }
 
