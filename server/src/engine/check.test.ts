@@ -180,6 +180,37 @@ test('expressions that cannot work, with line and column', () => {
   expect(withNode(set('a', { x: '{{ error.code }}' }))[0]).toContain('There is no "error"')
 })
 
+test.each<[string, object, string]>([
+  ['flow.if', { condition: '"text"' }, 'condition: The expression gives a text; this field takes true or false'],
+  ['flow.if', { condition: '{{ size(trigger.list) }}' }, 'condition: The expression gives a number; this field takes true or false'],
+  ['http.request', { method: 'GET', url: '{{ [1] }}' }, 'url: The expression gives a list; this field takes text'],
+  [
+    'http.request',
+    { method: 'GET', url: 'https://example.org', timeout_ms: '{{ trigger.s + "0" }}ms' },
+    'timeout_ms: The expression gives a text; this field takes a number',
+  ],
+  ['data.set', { values: '{{ 1 + 1 }}' }, 'values: The expression gives a number; this field takes an object'],
+])('an expression that can give nothing that its field takes: %s %j', (type, config, problem) => {
+  expect(withNode({ id: 'a', type, config })).toEqual([`error /nodes/1/config/${problem}`])
+})
+
+test.each<[string, object]>([
+  ['flow.if', { condition: 'trigger.x' }],
+  ['flow.if', { condition: '{{ trigger.x > 1 }}' }],
+  [
+    'http.request',
+    { method: 'GET', url: 'https://{{ trigger.n }}.example.org', timeout_ms: '{{ 1000 * 2 }}', max_bytes: '{{ trigger.n }}' },
+  ],
+  [
+    'http.request',
+    { method: 'GET', url: '{{ "https://" + trigger.host }}', headers: { a: '{{ 1 }}', b: '{{ null }}' }, body: '{{ [1] }}' },
+  ],
+  ['http.respond', { status: '{{ 200 }}', body: '{{ true }}' }],
+  ['data.set', { values: { a: '{{ [1] }}', b: ['{{ 1 }}'] }, keep: '{{ 1 < 2 }}' }],
+])('an expression that may give what its field takes: %s %j', (type, config) => {
+  expect(withNode({ id: 'a', type, config })).toEqual([])
+})
+
 test('mentions of steps that are not there or cannot have run before', () => {
   const nodes = [
     hook,

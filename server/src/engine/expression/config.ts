@@ -1,10 +1,12 @@
 import type { Json, JsonObject } from '../../lib/json.ts'
 import { type Compiled, errorOf, type Expression, type ExpressionCompiler, type ExpressionError, newBudget } from './expression.ts'
+import { nameOf } from './operators.ts'
 import type { Scope } from './scope.ts'
-import { type Budget, Fault, forbiddenKey } from './value.ts'
+import { type Budget, Fault, forbiddenKey, type Kind } from './value.ts'
 
 /** JSON Schema, as far as this file reads it. */
 interface Schema {
+  readonly type?: string
   readonly format?: string
   readonly properties?: { readonly [key: string]: Schema }
   readonly additionalProperties?: Schema | boolean
@@ -83,7 +85,47 @@ interface Walk {
   readonly dynamic: string[]
 }
 
-const fieldOf = (compiled: Compiled, text: string, path: string, walk: Walk): Field => {
+const jsonTypes: { readonly [K in Kind]: readonly string[] | null } = {
+  null: ['null'],
+  bool: ['boolean'],
+  number: ['number', 'integer'],
+  string: ['string'],
+  list: ['array'],
+  map: ['object'],
+  timestamp: ['string'],
+  duration: ['string'],
+  // Whatever is in it.
+  optional: null,
+}
+
+const typeNames: { readonly [type: string]: string } = {
+  string: 'text',
+  number: 'a number',
+  integer: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  null: 'null',
+}
+
+/** What a field takes by its schemas, as JSON types; null when that is anything. A text that is an expression is not what the field takes. */
+const takenTypes = (holders: readonly Schema[]): readonly string[] | null => {
+  const leaves = holders.filter((schema) => !schema.anyOf && !schema.oneOf && !schema.allOf && schema.format !== 'expression')
+  if (leaves.length === 0 || leaves.some((schema) => schema.type === undefined)) return null
+  return leaves.map((schema) => schema.type as string)
+}
+
+/** Says so when what an expression gives, as far as that is known before it runs, is nothing that the field takes. */
+const checkKind = ({ kind }: Expression, holders: readonly Schema[], path: string, walk: Walk): void => {
+  if (kind === null) return
+  const given = jsonTypes[kind]
+  const taken = takenTypes(holders)
+  if (given === null || taken === null || given.some((type) => taken.includes(type))) return
+  const names = [...new Set(taken.map((type) => typeNames[type] ?? type))].join(' or ')
+  walk.problems.push({ path, message: `The expression gives ${nameOf(kind)}; this field takes ${names}`, error: null })
+}
+
+const fieldOf = (compiled: Compiled, text: string, holders: readonly Schema[], path: string, walk: Walk): Field => {
   if (!compiled.ok) {
     walk.problems.push({ path, message: compiled.error.message, error: compiled.error })
     walk.dynamic.push(path)
@@ -92,6 +134,7 @@ const fieldOf = (compiled: Compiled, text: string, path: string, walk: Walk): Fi
   const { expression } = compiled
   if (expression.constant) return { constant: true, value: text }
   walk.dynamic.push(path)
+  checkKind(expression, holders, path, walk)
   for (const { step, optional, position } of expression.references) walk.references.push({ path, step, optional, position })
   const run = (scope: Scope, budget: Budget): Json => {
     try {
@@ -106,9 +149,9 @@ const fieldOf = (compiled: Compiled, text: string, path: string, walk: Walk): Fi
 const compileText = (text: string, holders: readonly Schema[], path: string, walk: Walk): Field => {
   const formats = new Set(holders.map((schema) => schema.format))
   if (formats.has('literal')) return { constant: true, value: text }
-  if (formats.has('expression')) return fieldOf(walk.compiler.expression(text), text, path, walk)
+  if (formats.has('expression')) return fieldOf(walk.compiler.expression(text), text, holders, path, walk)
   // Most texts of a config hold no expression.
-  return text.includes('{{') ? fieldOf(walk.compiler.template(text), text, path, walk) : { constant: true, value: text }
+  return text.includes('{{') ? fieldOf(walk.compiler.template(text), text, holders, path, walk) : { constant: true, value: text }
 }
 
 const compileList = (list: readonly Json[], holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {

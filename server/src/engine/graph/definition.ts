@@ -21,7 +21,12 @@ export const Retry = Type.Object(
     backoff: Type.Optional(Type.Union([Type.Literal('fixed'), Type.Literal('exponential')], { default: 'exponential' })),
     delay_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * day_ms, default: 1000 })),
     max_delay_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * day_ms, default: 60 * 60 * 1000 })),
-    jitter: Type.Optional(Type.Boolean({ default: true, description: 'Shortens each delay by up to half, at random.' })),
+    jitter: Type.Optional(
+      Type.Union([Type.Boolean(), Type.Number({ minimum: 0, maximum: 1 })], {
+        default: true,
+        description: 'Shortens each delay at random: by up to half, or by up to this part of it.',
+      }),
+    ),
     retry_if: Type.Optional(
       Type.String({ format: 'expression', description: 'A condition on `error { code, message, details }`; decides alone when given.' }),
     ),

@@ -42,3 +42,13 @@ test('pauses double up to their limit, and jitter shortens them by half at most'
   const jittered: Retry = { max_attempts: 2, delay_ms: 1000 }
   expect([0, 0.5, 0.99].map((random) => retryDelay(jittered, 1, random))).toEqual([1000, 750, 505])
 })
+
+test('a delay is shortened by up to half, by up to a part that the author names, or not at all', () => {
+  const delays = (jitter: Retry['jitter']) =>
+    [0, 0.5, 1].map((random) => retryDelay({ max_attempts: 2, delay_ms: 1000, ...(jitter === undefined ? {} : { jitter }) }, 1, random))
+  expect(delays(undefined)).toEqual([1000, 750, 500])
+  expect(delays(true)).toEqual([1000, 750, 500])
+  expect(delays(0.2)).toEqual([1000, 900, 800])
+  expect(delays(1)).toEqual([1000, 500, 0])
+  for (const none of [false, 0] as const) expect(delays(none)).toEqual([1000, 1000, 1000])
+})

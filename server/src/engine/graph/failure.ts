@@ -23,7 +23,9 @@ export const retryDelay = (retry: Retry, attempt: number, random: number): numbe
   const delay = retry.delay_ms ?? 1000
   const grown = retry.backoff === 'fixed' ? delay : delay * 2 ** Math.min(attempt - 1, 40)
   const capped = Math.min(grown, retry.max_delay_ms ?? 60 * 60 * 1000)
-  return Math.round(retry.jitter === false ? capped : capped * (1 - random / 2))
+  const { jitter = true } = retry
+  const part = typeof jitter === 'number' ? jitter : jitter ? 0.5 : 0
+  return Math.round(capped * (1 - random * part))
 }
 
 /**
