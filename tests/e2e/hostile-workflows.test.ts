@@ -190,6 +190,21 @@ test('a form of three hundred thousand fields of one name holds nobody up', asyn
   expect(most).toBeLessThan(3_000)
 })
 
+test('forty large payloads at once let others through in between', async () => {
+  await publish(ada, webhookDefinition('large'))
+  const body = JSON.stringify(Object.fromEntries(Array.from({ length: 40_000 }, (_, index) => [`key${index}`, { a: [index] }])))
+  const { most, probes } = await probing(mill, () =>
+    each(
+      Array.from({ length: 40 }),
+      async () =>
+        expect((await mill.call('POST', '/hooks/ada/large', { body, headers: { 'content-type': 'application/json' } })).status).toBe(200),
+      40,
+    ),
+  )
+  expect(probes).toBeGreaterThan(40)
+  expect(most).toBeLessThan(1_500)
+})
+
 /** About as much as one node may do. */
 const heavy = '{{ range(90000).map(i, i * 2).filter(i, i > 5).size() }}'
 
