@@ -146,14 +146,10 @@ test('told to stop, the server lets a request finish that is under way, and ends
   server.child.kill('SIGTERM')
   // The same signal again at once is the same keystroke, delivered by the terminal and by npm.
   server.child.kill('SIGTERM')
-  await expect
-    .poll(() =>
-      fetch(`${url}/readyz`).then(
-        () => 'accepted',
-        () => 'refused',
-      ),
-    )
-    .toBe('refused')
+  // As long as there is something to finish, who asks is told that the server is about to stop.
+  await expect.poll(async () => (await fetch(`${url}/readyz`)).status).toBe(503)
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'unavailable', detail: 'draining' })
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
   expect(server.child.exitCode).toBeNull()
   expect(await request.finish()).toMatch(/^HTTP\/1\.1 401 [^]*connection: close[^]*auth\.invalid_credentials/i)
   expect(await server.ended).toBe(0)

@@ -64,7 +64,7 @@ export class Exchange implements RawRequest, RawReply {
     this.params = request.params as { readonly [name: string]: string }
     this.url = request.raw.url as string
     this.awaits_continue = (request.raw as { awaits_continue?: boolean }).awaits_continue === true
-    house.load.in_flight += 1
+    house.load.enter()
   }
 
   get id(): string {
@@ -215,7 +215,7 @@ export class Exchange implements RawRequest, RawReply {
 
   #finish(status: number): void {
     const house = this.#house
-    house.load.in_flight -= 1
+    house.load.leave()
     const seconds = (performance.now() - this.#started) / 1000
     this.#observed.observe(this.method, status, seconds)
     const level = status >= 500 ? 'warn' : this.#observed.quiet ? 'debug' : 'info'

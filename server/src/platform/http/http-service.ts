@@ -9,6 +9,12 @@ import { type HttpSettings, httpSettings, publicUrl } from './settings.ts'
 /** How long requests that are under way may take to finish when the server is told to stop. */
 export const drain_limit_ms = 30_000
 
+/**
+ * For so much of that time, while there are requests to finish, new ones are still taken: so that a load balancer hears from
+ * `/readyz` that it should send them elsewhere, instead of losing those it has sent already.
+ */
+const notice_ms = 5_000
+
 export interface HttpService {
   readonly server: HttpServer
   /** Where clients reach the server: `PUBLIC_URL`, or else the address it listens on. */
@@ -47,8 +53,8 @@ export const httpService = defineService<HttpService>({
   },
   start: ({ listen }) => listen(),
   drain: async ({ server, close }) => {
-    server.drain()
-    await close(drain_limit_ms)
+    await server.drain(notice_ms)
+    await close(drain_limit_ms - notice_ms)
   },
   stop: ({ close }) => close(1_000),
 })

@@ -183,14 +183,26 @@ test('a server that drains finishes what it has and closes its connections', asy
   const slow = fetch(`${going.url}/api/v1/slow`)
   await expect.poll(() => gate.waiting.length).toBe(1)
   expect(going.server.draining()).toBe(false)
-  going.server.drain()
+  const drained = going.server.drain(20_000)
   await idle_closed
   const late = await fetch(`${going.url}/alive`)
   expect([going.server.draining(), late.status, late.headers.get('connection')]).toEqual([true, 200, 'close'])
+  gate.open()
+  expect(await (await slow).json()).toEqual({ slow: true })
+  await drained
+  await going.close()
+  await expect(fetch(`${going.url}/alive`)).rejects.toThrow('fetch failed')
+})
+
+test('a server that drains waits for no request longer than it is told', async () => {
+  const going = await testServer({ database, routes })
+  const slow = fetch(`${going.url}/api/v1/slow`)
+  await expect.poll(() => gate.waiting.length).toBe(1)
+  await going.server.drain(20)
   const closed = going.close()
   await expect(fetch(`${going.url}/alive`)).rejects.toThrow('fetch failed')
   gate.open()
-  expect(await (await slow).json()).toEqual({ slow: true })
+  expect((await slow).status).toBe(200)
   await closed
 })
 

@@ -2,7 +2,11 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** How busy the process is. A request compares two numbers; the measuring is done aside. */
 export interface Load {
-  in_flight: number
+  readonly in_flight: () => number
+  readonly enter: () => void
+  readonly leave: () => void
+  /** Resolves as soon as no request is being worked on. */
+  readonly idle: () => Promise<void>
   readonly overloaded: () => boolean
   readonly delay_ms: () => number
   readonly stop: () => void
@@ -26,14 +30,21 @@ export const measureLoad = (max_in_flight: number, max_delay_ms: number): Load =
     histogram.reset()
   }, sample_ms)
   timer.unref()
-  const load: Load = {
-    in_flight: 0,
-    overloaded: () => load.in_flight > max_in_flight || (now > max_delay_ms && before > max_delay_ms),
+  let in_flight = 0
+  const waiting: (() => void)[] = []
+  return {
+    in_flight: () => in_flight,
+    enter: () => void (in_flight += 1),
+    leave: () => {
+      in_flight -= 1
+      if (in_flight === 0) for (const resolve of waiting.splice(0)) resolve()
+    },
+    idle: () => (in_flight === 0 ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve))),
+    overloaded: () => in_flight > max_in_flight || (now > max_delay_ms && before > max_delay_ms),
     delay_ms: () => now,
     stop: () => {
       clearInterval(timer)
       histogram.disable()
     },
   }
-  return load
 }

@@ -19,7 +19,7 @@ export const requestMetrics = (metrics: Metrics, load: Load): ((route: string, q
     help: 'Requests being worked on.',
     registers: [metrics.registry],
     collect() {
-      this.set(load.in_flight)
+      this.set(load.in_flight())
     },
   })
   new Gauge({

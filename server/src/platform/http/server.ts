@@ -1,5 +1,6 @@
 import type { ServerOptions } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fastify as createFastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { Settings as TypeBox } from 'typebox/system'
 import { onePerTurn } from '../../lib/turns.ts'
@@ -46,8 +47,11 @@ export interface HttpServer {
   readonly fastify: FastifyInstance
   /** True from `drain` on: the readiness check says no. */
   readonly draining: () => boolean
-  /** Asks clients to go elsewhere: every reply closes its connection, idle ones are closed. What comes in is still answered. */
-  readonly drain: () => void
+  /**
+   * Asks clients to go elsewhere: every reply closes its connection, idle ones are closed. What comes in is still answered. Resolves
+   * when nothing is being worked on, or after `limit_ms`.
+   */
+  readonly drain: (limit_ms: number) => Promise<void>
   /** Stops to listen and lets requests finish, `limit_ms` at most; what is left then is cut off. */
   readonly close: (limit_ms: number) => Promise<void>
 }
@@ -82,9 +86,12 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     inject: fastify.inject.bind(fastify),
     fastify,
     draining: () => house.draining,
-    drain: () => {
+    drain: async (limit_ms) => {
       house.draining = true
       fastify.server.closeIdleConnections()
+      const quiet = new AbortController()
+      await Promise.race([house.load.idle(), delay(limit_ms, undefined, { signal: quiet.signal }).catch(() => undefined)])
+      quiet.abort()
     },
     close: (limit_ms) => close(fastify, house, limit_ms),
   }
