@@ -267,6 +267,31 @@ test('old, odd and upgrading requests are answered', async () => {
   expect(seen).toEqual(cases.map(([what, , status]) => [what, status]))
 })
 
+test('no address that a client names stands in a reply', async () => {
+  for (const path of ['/api/v1/nothing', '/openapi.json', '/api/v1/workflows/definition.schema.json', '/docs/errors', '/health']) {
+    const poison = [
+      'host: evil.example',
+      'x-forwarded-host: evil.example',
+      'x-forwarded-proto: evil',
+      'forwarded: host=evil.example',
+      'origin: https://evil.example',
+    ]
+    const said = await bytes(mill, [`GET ${path} HTTP/1.1`, ...poison, 'connection: close', '', ''].join('\r\n'))
+    expect([path, statusesIn(said).length, said.includes('evil')]).toEqual([path, 1, false])
+  }
+})
+
+test('who registers from a strange place with a strange client is no trouble', async () => {
+  for (const [index, from] of ['<script>', '::1%eth0', '999.1.1.1', 'x'.repeat(2_000), '2001:db8::1'].entries()) {
+    const body = { email: `strange${index}@example.org`, password: 'a mill turns on water' }
+    const agent = index % 2 === 0 ? `é\u00ff${'y'.repeat(4_000)}` : "'; drop table sessions; --"
+    const made = await mill.call('POST', '/api/v1/auth/register', { body, headers: { 'x-forwarded-for': from, 'user-agent': agent } })
+    expect([from.slice(0, 20), made.status]).toEqual([from.slice(0, 20), 201])
+    const sessions = await mill.as(made.body)('GET', '/api/v1/auth/sessions')
+    expect([sessions.status, sessions.body.items.length]).toEqual([200, 1])
+  }
+})
+
 test('slow, silent and idle connections by the thousand keep nobody waiting', async () => {
   const sockets: Socket[] = []
   const open = (first: string): Promise<void> =>
