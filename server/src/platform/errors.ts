@@ -17,6 +17,8 @@ export interface ProblemDetails {
   /** Further members of the problem document. */
   readonly extra?: { readonly [member: string]: Json }
   readonly headers?: { readonly [name: string]: string }
+  /** What was asked for has been done and ended like this: a repetition with the same `Idempotency-Key` is told the same. */
+  readonly final?: true
   /** Kept for the log, never sent. */
   readonly cause?: unknown
 }

@@ -46,7 +46,19 @@ export const withIdempotency = (
   work: Work,
 ): Promise<Answer> => {
   const key = keyOf(endpoint, exchange, header)
-  return endpoint.route.idempotent === 'claimed' ? runClaimed(ctx, exchange, key, work) : runInTransaction(ctx, exchange, key, work)
+  return endpoint.route.idempotent === 'claimed'
+    ? runClaimed(ctx, exchange, key, work, isFinal)
+    : runInTransaction(ctx, exchange, key, work)
+}
+
+/** The same for a raw route, whose callers are not known: the key belongs to what is called. */
+export const withRawIdempotency = (exchange: Exchange, ctx: Ctx, header: string | string[], work: Work): Promise<Answer> => {
+  const key: KeyOfRequest = {
+    scope: digest('', '', `${exchange.method} ${exchange.path}`, readIdempotencyKey(header)),
+    fingerprint: digest(exchange.url, exchange.body),
+    user_id: null,
+  }
+  return runClaimed(ctx, exchange, key, work, (error): error is Problem => error instanceof Problem && error.details.final === true)
 }
 
 /** Effects and stored reply commit together or not at all. */
@@ -75,7 +87,13 @@ const runInTransaction = async (ctx: Ctx, exchange: Exchange, key: KeyOfRequest,
   }
 }
 
-const runClaimed = async (ctx: Ctx, exchange: Exchange, key: KeyOfRequest, work: Work): Promise<Answer> => {
+const runClaimed = async (
+  ctx: Ctx,
+  exchange: Exchange,
+  key: KeyOfRequest,
+  work: Work,
+  ends: (error: unknown) => error is Problem,
+): Promise<Answer> => {
   const claim = ctx.newId()
   const before = await ctx.tx(async (tx) => {
     const now = ctx.now()
@@ -91,7 +109,7 @@ const runClaimed = async (ctx: Ctx, exchange: Exchange, key: KeyOfRequest, work:
     await settle(answer)
     return answer
   } catch (error) {
-    if (isFinal(error)) await settle(exchange.answerOf(error))
+    if (ends(error)) await settle(exchange.answerOf(error))
     else await ctx.tx((tx) => store.dropClaim(tx.db, key.scope, claim))
     throw error
   }

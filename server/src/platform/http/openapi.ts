@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { httpErrors } from './errors.ts'
 import { methodsOf, patternOf } from './methods.ts'
 import { errorsOf, problemReplies, problemSchema, rateLimits, rawErrors, securitySchemes } from './openapi-problems.ts'
 import type { Permissions } from './permissions.ts'
@@ -68,7 +69,10 @@ const operationOf = (
     return {
       ...common,
       security: [],
-      parameters: pathParameters(path, undefined),
+      parameters: [
+        ...pathParameters(path, undefined),
+        ...(route.idempotent === true && method !== 'GET' ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : []),
+      ],
       responses: merged(rawReplies(route, schemas), problemReplies(rawErrors(route))),
     }
   }
@@ -199,12 +203,15 @@ const headerParameters = {
   },
 }
 
+const honoursIfMatch = ({ method, etag, errors = [] }: OrdinaryRoute): boolean =>
+  errors.some(({ code }) => code === httpErrors.precondition_failed.code) || (etag === true && method !== 'GET' && method !== 'POST')
+
 const headersOf = (route: OrdinaryRoute): readonly Document[] => {
   const names: (keyof typeof headerParameters)[] = []
   if (route.allow !== 'public') names.push('WorkspaceId')
   if (route.idempotent !== undefined) names.push('IdempotencyKey')
   if (route.needs_if_match === true) names.push('IfMatchNeeded')
-  else if (route.etag === true && route.method !== 'GET' && route.method !== 'POST') names.push('IfMatch')
+  else if (honoursIfMatch(route)) names.push('IfMatch')
   if (route.etag === true && route.method === 'GET') names.push('IfNoneMatch')
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }))
 }

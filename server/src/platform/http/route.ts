@@ -148,6 +148,11 @@ export interface RawRoute {
   readonly never_shed?: true
   /** Logged at `debug` unless it fails: what comes in masses and leaves a record of its own. */
   readonly quiet?: true
+  /**
+   * Honours `Idempotency-Key` where the method may change something. The key belongs to the method and the path, whoever sends it: the
+   * first reply is given again for 24 hours. A problem is given again only when it is `final`. The reply must be text.
+   */
+  readonly idempotent?: true
   /** What can come back, for OpenAPI. */
   readonly replies: {
     readonly [status: number]: { readonly description: string; readonly content_type?: string; readonly schema?: TSchema }

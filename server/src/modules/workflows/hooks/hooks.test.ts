@@ -435,3 +435,48 @@ test('a workflow that is started by hand is not a webhook', async () => {
   await publish(anna, { nodes: [manual], edges: [] })
   expect((await call('start')).status).toBe(404)
 })
+
+test.each<[string, object]>([
+  ['immediate', { respond: 'immediate' }],
+  ['last_node', { respond: 'last_node' }],
+])('one Idempotency-Key starts one execution, and each repetition gets the first reply: %s', async (respond, config) => {
+  const path = `once-${respond}`
+  const id = await publish(anna, webhookDefinition(path, { methods: ['POST', 'PUT'], ...config }))
+  const keyed = (body: unknown, key = '"once"', method = 'POST') => call(path, { body, headers: { 'idempotency-key': key } }, method)
+  const first = await keyed({ n: 1 })
+  const again = await keyed({ n: 1 })
+  expect(first.status).toBeLessThan(300)
+  expect(first.headers.get('idempotency-replayed')).toBeNull()
+  expect([again.status, again.body, again.headers.get('idempotency-replayed')]).toEqual([first.status, first.body, 'true'])
+  expect(again.headers.get('x-millrace-execution-id')).toBe(first.headers.get('x-millrace-execution-id'))
+  expect(await keyed({ n: 2 })).toMatchObject({ status: 422, body: { code: 'http.idempotency_mismatch' } })
+  const others = [await keyed({ n: 1 }, '"another"'), await keyed({ n: 1 }, '"once"', 'PUT'), await call(path, { body: { n: 1 } })]
+  const executions = [first, ...others].map(({ headers }) => headers.get('x-millrace-execution-id'))
+  expect(new Set(executions).size).toBe(4)
+  expect((await anna.call('GET', `/api/v1/workflows/${id}/executions?total=true`)).body.total).toBe(4)
+})
+
+test('of fifty calls with one Idempotency-Key at once one starts an execution', async () => {
+  const id = await publish(anna, webhookDefinition('once-of-fifty'))
+  const headers = { 'idempotency-key': 'fifty' }
+  const replies = await Promise.all(Array.from({ length: 50 }, () => call('once-of-fifty', { body: {}, headers })))
+  expect(new Set(replies.map(({ status, body }) => `${status} ${status === 409 ? body.code : ''}`))).toEqual(
+    new Set(replies.some(({ status }) => status === 409) ? ['200 ', '409 http.idempotency_running'] : ['200 ']),
+  )
+  expect((await anna.call('GET', `/api/v1/workflows/${id}/executions?total=true`)).body.total).toBe(1)
+})
+
+test('a failed execution is the answer to its Idempotency-Key; a call that started nothing leaves its key free', async () => {
+  const headers = { 'idempotency-key': '"fails"' }
+  const early = await call('once-failing', { body: {}, headers })
+  expect(early).toMatchObject({ status: 404, body: { code: 'workflows.hook_not_found' } })
+  const id = await publish(anna, webhookDefinition('once-failing', {}, { got: '{{ trigger.body.missing.x }}' }))
+  const first = await call('once-failing', { body: {}, headers })
+  expect(first).toMatchObject({ status: 500, body: { code: 'workflows.execution_failed' } })
+  expect(await call('once-failing', { body: {}, headers })).toMatchObject({ status: 500, body: first.body })
+  expect((await anna.call('GET', `/api/v1/workflows/${id}/executions?total=true`)).body.total).toBe(1)
+  expect(await call('once-failing', { body: {}, headers: { 'idempotency-key': 'a b' } })).toMatchObject({
+    status: 400,
+    body: { code: 'http.idempotency_key_invalid' },
+  })
+})

@@ -18,13 +18,15 @@ export const callHook = rawRoute({
   path: '/hooks/{workspace}/*',
   // Each call is an execution, which says more than a line of the log would.
   quiet: true,
+  idempotent: true,
   summary: 'Call a webhook',
   description:
     "Starts the workflow that listens at this path, and answers as its `trigger.webhook` says: at once (202), with the last step's output (200), or " +
     'with what `http.respond` says. No answer says that a call was accepted before its execution is durable; `X-Millrace-Execution-Id` names it.\n\n' +
     'The body may be JSON, a form or text. It is kept with the execution together with the headers, except `Authorization`, `Cookie`, ' +
     '`Proxy-Authorization` and `X-API-Key`. A workflow that takes longer than `MILLRACE_HOOK_WAIT_MS` goes on, and the call is answered 202. ' +
-    '`http.respond` cannot set headers of the connection, cookies, or security headers of the origin.',
+    '`http.respond` cannot set headers of the connection, cookies, or security headers of the origin.\n\n' +
+    'A repetition with the same `Idempotency-Key` starts nothing and is answered like the first call, also when that execution failed.',
   replies: {
     200: { description: "The last step's output, or the workflow's own reply.", content_type: 'application/json' },
     202: { description: '`{ execution_id }`', content_type: 'application/json' },
@@ -122,6 +124,7 @@ const sendReply = (said: HttpReply, { execution_id }: Running, reply: RawReply):
 const failed = (finished: Finished, { execution_id }: Running, reply: RawReply): void =>
   reply.fail(
     errors.execution_failed({
+      final: true,
       detail: `The execution ended as ${finished.status}.`,
       extra: { execution_id, execution_status: finished.status },
       headers: { 'x-millrace-execution-id': execution_id },
