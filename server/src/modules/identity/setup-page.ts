@@ -6,8 +6,9 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 3rem auto
 h1 { font-size: 1.4rem }
 label { display: block; margin: 1rem 0 .25rem; font-weight: 600 }
 input { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; border: 1px solid #8a929c; border-radius: 4px }
-button { font: inherit; margin-top: 1.5rem; padding: .5rem 1.25rem; border: 0; border-radius: 4px; background: #0b5d4b; color: #fff; cursor: pointer }
+button { display: block; font: inherit; margin-top: 1.5rem; padding: .5rem 1.25rem; border: 0; border-radius: 4px; background: #0b5d4b; color: #fff; cursor: pointer }
 small { color: #57606a }
+input + small { display: block; margin-top: .25rem }
 #answer { margin-top: 1.25rem; padding: .75rem; border-radius: 4px }
 #answer.good { background: #e2f4ee }
 #answer.bad { background: #fdeaea }

@@ -39,6 +39,13 @@ export const docsRoutes = (document: () => object): readonly Route[] => {
     }),
     rawRoute({
       methods: ['GET'],
+      path: '/',
+      summary: 'Leads to the documentation',
+      replies: { 302: { description: 'To `/docs`.' } },
+      handle: (_app, _request, reply) => reply.send(302, { location: '/docs', 'cache-control': 'no-store' }, null),
+    }),
+    rawRoute({
+      methods: ['GET'],
       path: '/docs',
       summary: 'Interactive documentation',
       replies: { 200: { description: 'A page.', content_type: 'text/html' } },

@@ -184,12 +184,17 @@ test('the interactive page needs nothing from another origin, and its policy all
 test('a setting turns the documentation off, and problem types lead to their pages all the same', async () => {
   const quiet = await testServer({ database, routes, permissions, env: { MILLRACE_DOCS: 'false' } })
   const statuses = await Promise.all(
-    ['/docs', '/openapi.json', '/docs/swagger-ui.css', '/docs/errors', '/docs/errors/http.not_found'].map(
+    ['/', '/docs', '/openapi.json', '/docs/swagger-ui.css', '/docs/errors', '/docs/errors/http.not_found'].map(
       async (path) => (await fetch(quiet.url + path)).status,
     ),
   )
   await quiet.close()
-  expect(statuses).toEqual([404, 404, 404, 200, 200])
+  expect(statuses).toEqual([404, 404, 404, 404, 200, 200])
+})
+
+test('whoever opens the address that the server prints is led to the documentation', async () => {
+  const reply = await fetch(`${mill.url}/`)
+  expect([reply.url, reply.status, reply.headers.get('content-type')]).toEqual([`${mill.url}/docs`, 200, 'text/html; charset=utf-8'])
 })
 
 test('an error has a page for people and JSON for programs', async () => {
