@@ -131,7 +131,7 @@ export const each = async <T>(all: readonly T[], work: (one: T) => Promise<void>
 }
 
 /** Sends bytes as they are; resolves with what came back when the server has closed, or has been silent for `patience_ms` after it spoke. */
-export const bytes = (mill: TestApp, input: string | Buffer, patience_ms = 250): Promise<string> =>
+export const bytes = (mill: TestApp, input: string | Buffer, patience_ms = 150): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(mill.url).port), '127.0.0.1')
     let got = ''
