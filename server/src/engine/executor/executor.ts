@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Sql } from 'postgres'
+import { createRegister, type Register } from '../../lib/churn.ts'
 import type { App } from '../../platform/context.ts'
 import { isTransient } from '../../platform/database/errors.ts'
 import { type CompiledVersion, scopeFor, type ScopeFacts } from '../compile.ts'
@@ -47,7 +48,7 @@ const again_ms = 200
 /** What the parts of one executor share. */
 interface Shared {
   readonly options: ExecutorOptions
-  readonly held: Map<string, Held>
+  readonly held: Register<Held>
   readonly watchers: Watchers
   readonly host: Host
   readonly lease: () => Lease
@@ -69,12 +70,12 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     launching: () => !shared.draining,
     released: (execution_id) => {
       shared.held.delete(execution_id)
-      if (shared.more && shared.held.size < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false })
+      if (shared.more && shared.held.size() < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false })
     },
   }
   const shared: Shared = {
     options,
-    held: new Map(),
+    held: createRegister(),
     watchers: openWatchers(),
     host,
     lease: () => lease,
@@ -108,7 +109,7 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     drain: async () => {
       shared.draining = true
       await shared.claiming
-      await atMost(grace_ms, Promise.all([...shared.held.values()].map((execution) => execution.settled())))
+      await atMost(grace_ms, Promise.all(shared.held.values().map((execution) => execution.settled())))
     },
     stop: async () => {
       shared.draining = true
@@ -144,7 +145,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   const trigger_type = version.triggerType(trigger_node_id)
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
-  const full = held.size >= options.capacity
+  const full = held.size() >= options.capacity
   const facts: ScopeFacts = { execution_id: host.app.newId(), workspace_id, workflow_id, version: input.version, mode, started_at }
   const row: NewExecution = {
     workflow_id,
@@ -192,8 +193,8 @@ const takeUpAll = async (shared: Shared): Promise<void> => {
     await freeStrays(options.sql, shared.lease().row(), (id) => held.has(id))
     shared.stray = false
   }
-  while (!shared.draining && held.size < options.capacity) {
-    const room = Math.min(claim_batch, options.capacity - held.size)
+  while (!shared.draining && held.size() < options.capacity) {
+    const room = Math.min(claim_batch, options.capacity - held.size())
     const lease = shared.lease().row()
     const claimed = await claim(options.sql, lease, room)
     for (const execution of claimed) await takeUpOne(shared, execution, lease)

@@ -1,3 +1,4 @@
+import { createRegister } from '../../lib/churn.ts'
 import type { Finished, Running } from '../contract.ts'
 import type { HttpReply } from '../node.ts'
 import type { Listener } from './live.ts'
@@ -10,7 +11,7 @@ export interface Watchers {
 }
 
 export const openWatchers = (): Watchers => {
-  const waiting = new Map<string, Listener>()
+  const waiting = createRegister<Listener>()
   return {
     of: (execution_id) => waiting.get(execution_id) ?? null,
     open: (execution_id) => {

@@ -1,5 +1,6 @@
 import { connect as connectSocket, type Socket } from 'node:net'
 import postgres from 'postgres'
+import { createRoster } from '../../lib/churn.ts'
 import { codeOf, isConnectionLoss } from './errors.ts'
 import { checkParameter, valueTypes } from './parsers.ts'
 
@@ -80,15 +81,14 @@ const movedError = (): Error =>
 
 /** Connects, and proves that the session has the role it is meant to have. */
 export const openLink = async (options: LinkOptions): Promise<Link> => {
-  const waiting = new Set<(error: Error) => void>()
+  const waiting = createRoster<(error: Error) => void>()
   let alive = true
   let dialled = false
 
   const die = (): void => {
     if (!alive) return
     alive = false
-    for (const reject of waiting) reject(connectionLost())
-    waiting.clear()
+    for (const reject of waiting.drain()) reject(connectionLost())
     options.onLost?.()
   }
 
@@ -111,17 +111,17 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     new Promise((resolve, reject) => {
       if (!alive) throw connectionLost()
       const safe = checkStatement(sql, text, parameters)
-      waiting.add(reject)
+      const place = waiting.add(reject)
       const query = sql.unsafe(text, safe, how)
       query.then(
         (rows) => {
-          waiting.delete(reject)
+          waiting.remove(place)
           // The driver repeats a statement whose plan a migration has made invalid, at the end of the line: behind other scopes.
           if ('retried' in query) reject(movedError())
           else resolve(rows)
         },
         (error: Error) => {
-          waiting.delete(reject)
+          waiting.remove(place)
           // PostgreSQL says goodbye before the socket closes: what it says it to knows first.
           if (isConnectionLoss(error)) die()
           reject(error)
