@@ -162,10 +162,10 @@ test('a client that vanishes before the reply is no loss: what was accepted is d
         }),
     ),
   )
+  // The clients are gone before the server has looked at what they sent.
+  await expect.poll(async () => (await executions()) - before, { timeout: 10_000 }).toBeGreaterThanOrEqual(25)
   await expect.poll(() => mill.database.owner`select 1 from executions where finished_at is null`.then((rows) => rows.length)).toBe(0)
-  const made = (await executions()) - before
-  expect(made).toBeGreaterThanOrEqual(25)
-  expect(made).toBeLessThanOrEqual(50)
+  expect((await executions()) - before).toBeLessThanOrEqual(50)
 })
 
 test('requests in one packet are answered one by one, in their order', async () => {
