@@ -10,7 +10,7 @@ import { defineModule } from '../../server/src/platform/module.ts'
 import { type Bench, type BenchOptions, type Line, median, round } from '../bench.ts'
 import type { DatabaseAddress } from '../ceilings/serve.ts'
 import { type BareJournal, runBareJournal } from '../ceilings/steps.ts'
-import { withCeilingDatabase } from '../database.ts'
+import { clearCeiling, withCeilingDatabase } from '../database.ts'
 import { histogram } from '../load/histogram.ts'
 import { eachUs, spending } from '../machine.ts'
 import { withDirectory } from '../place.ts'
@@ -133,6 +133,7 @@ const loaded = async (subject: Subject, ceiling: DatabaseAddress, { seconds, rou
   const runs: Executions[] = []
   for (let turn = 0; turn < rounds; turn++) {
     bares.push((await undisturbed(() => runBareJournal(ceiling, concurrency, seconds))).chosen)
+    await clearCeiling(ceiling)
     runs.push((await undisturbed(() => profiled(profile_dir, 'steps', () => execute(subject, concurrency, seconds)))).chosen)
   }
   const ours = median(runs, (run) => run.executions_per_s)

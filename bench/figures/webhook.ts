@@ -4,7 +4,7 @@ import { type Account, signUp } from '../account.ts'
 import { type Bench, type Line, median, round } from '../bench.ts'
 import { startCeiling } from '../ceilings/ceiling.ts'
 import type { DatabaseAddress } from '../ceilings/serve.ts'
-import { withCeilingDatabase } from '../database.ts'
+import { clearCeiling, withCeilingDatabase } from '../database.ts'
 import { type AccountedRun, figuresOf, runAccounted } from '../load/accounted.ts'
 import type { LoadRequest } from '../load/contract.ts'
 import { asFastAsRepliesCome, complaintsOf } from '../load/load.ts'
@@ -123,7 +123,9 @@ export const webhook: Bench = {
           for (const count of clients) {
             const rounds: Round[] = []
             for (let turn = 0; turn < turns; turn++) {
-              rounds.push({ bare: await measure(bare, ordersTo('/orders'), count), ours: await measure(server, ordersTo(path), count) })
+              const ceiling = await measure(bare, ordersTo('/orders'), count)
+              await clearCeiling(database)
+              rounds.push({ bare: ceiling, ours: await measure(server, ordersTo(path), count) })
             }
             for (const run of rounds.flatMap((one) => one.ours.all)) replies += run.statuses['200'] ?? 0
             report(lineOf(count, rounds, seconds, await reconcile(server.database, workflow_id, replies)))
