@@ -40,6 +40,9 @@ export interface EventsTable {
   actor_id: string | null
   data: ColumnType<Json, JsonInput, JsonInput>
   created_at: string
+  origin: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  changes: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  impersonator_id: string | null
 }
 
 export interface ExecutionRecordsTable {
@@ -76,6 +79,32 @@ export interface IdempotentRepliesTable {
   created_at: string
 }
 
+export interface MailsTable {
+  id: string
+  workspace_id: string | null
+  user_id: string | null
+  kind: string
+  recipient: string
+  subject: string
+  message_id: string
+  body: string | null
+  status: Generated<'queued' | 'sent' | 'failed' | 'kept' | 'dropped'>
+  error: string | null
+  attempts: Generated<number>
+  execution_id: string | null
+  created_at: string
+  ended_at: string | null
+}
+
+export interface OneTimeTokensTable {
+  token_hash: string
+  purpose: string
+  user_id: string | null
+  data: ColumnType<Json, JsonInput, JsonInput>
+  created_at: string
+  expires_at: string
+}
+
 export interface RefreshTokensTable {
   token_hash: string
   session_id: string
@@ -110,7 +139,7 @@ export interface SessionsTable {
   idle_expires_at: string
   expires_at: string
   revoked_at: string | null
-  revoked_reason: 'logout' | 'logout_all' | 'removed' | 'refresh_reused' | 'deactivated' | 'too_many' | null
+  revoked_reason: string | null
 }
 
 export interface SetupTokensTable {
@@ -204,6 +233,8 @@ export interface Database {
   execution_records: ExecutionRecordsTable
   executions: ExecutionsTable
   idempotent_replies: IdempotentRepliesTable
+  mails: MailsTable
+  one_time_tokens: OneTimeTokensTable
   refresh_tokens: RefreshTokensTable
   secret_keys: SecretKeysTable
   secrets: SecretsTable
