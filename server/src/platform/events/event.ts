@@ -1,13 +1,23 @@
 import type { TSchema } from 'typebox'
+import type { Changes } from './changes.ts'
 
 /** An event as a module declares it. `name` is `module.noun.verb` in the past tense, or `module.verb` for the module's one noun. */
 export interface EventDeclaration<Data extends TSchema = TSchema> {
   readonly name: string
   readonly doc: string
   readonly data: Data
+  /** Left out of the audit: what comes in masses and leaves a record of its own. */
+  readonly audit?: false
 }
 
 export const defineEvent = <Data extends TSchema>(event: EventDeclaration<Data>): EventDeclaration<Data> => event
+
+/** Where a request came from. */
+export interface Origin {
+  readonly request_id: string
+  readonly address: string | null
+  readonly user_agent: string | null
+}
 
 /** An event as it was recorded. */
 export interface RecordedEvent<Data = unknown> {
@@ -20,8 +30,18 @@ export interface RecordedEvent<Data = unknown> {
   readonly seq: number
   readonly name: string
   readonly workspace_id: string | null
+  /** Who did it: `user`, `anonymous` or `system`; the last one with an id of null. */
   readonly actor: { readonly type: string; readonly id: string | null }
+  /** The admin who acted as that user, or null. */
+  readonly impersonator_id: string | null
+  /** The request that it came from; null for what the product did by itself. */
+  readonly origin: Origin | null
   readonly data: Data
+  /**
+   * What the change touched, credentials masked. For the audit and for who reacts inside of the product: nothing that hands events on to
+   * others, a webhook or a socket, may include them. `data` is what everybody may see.
+   */
+  readonly changes: Changes | null
   /** ISO 8601, UTC. */
   readonly created_at: string
 }

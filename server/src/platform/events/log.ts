@@ -1,5 +1,6 @@
 import type { Run } from '../database/dialect.ts'
-import type { RecordedEvent } from './event.ts'
+import type { Changes } from './changes.ts'
+import type { Origin, RecordedEvent } from './event.ts'
 
 /**
  * Where a reader of the log stands. Its heart is a snapshot of PostgreSQL: the set of transactions that had ended when the reader
@@ -27,7 +28,7 @@ export interface Batch {
 
 export const startOfLog = `select pg_current_snapshot()::text as snapshot, millrace.first_id(now() - interval '7 days') as floor`
 
-const columns = 'id, seq, name, workspace_id, actor_type, actor_id, data, created_at'
+const columns = 'id, seq, name, workspace_id, actor_type, actor_id, impersonator_id, origin, data, changes, created_at'
 
 // The two arms are what `not pg_visible_in_snapshot(tx_id, $1)` says, in words that the index on tx_id understands. A transaction lives
 // for minutes at most; the seven days leave room for a clock that was set.
@@ -74,7 +75,10 @@ interface Row {
   readonly workspace_id: string | null
   readonly actor_type: string
   readonly actor_id: string | null
+  readonly impersonator_id: string | null
+  readonly origin: Origin | null
   readonly data: unknown
+  readonly changes: Changes | null
   readonly created_at: string
   readonly snapshot: string
   readonly floor: string
@@ -121,6 +125,9 @@ const toEvent = (row: Row): RecordedEvent => ({
   name: row.name,
   workspace_id: row.workspace_id,
   actor: { type: row.actor_type, id: row.actor_id },
+  impersonator_id: row.impersonator_id,
+  origin: row.origin,
   data: row.data,
+  changes: row.changes,
   created_at: row.created_at,
 })
