@@ -7,9 +7,12 @@ import { modules } from '../server/src/modules.ts'
 import type { SettingDeclaration } from '../server/src/platform/config.ts'
 import { errorPages } from '../server/src/platform/http/error-pages.ts'
 import { openApiOf } from '../server/src/platform/http/openapi.ts'
+import { type Permission, permissionsOf } from '../server/src/platform/permissions.ts'
 import { version } from '../server/src/platform/version.ts'
+import { roles } from '../server/src/roles.ts'
 
 const all = composed(modules)
+const granted = permissionsOf(all, roles)
 
 interface Page {
   readonly path: string
@@ -123,11 +126,24 @@ const errors = (): string => {
 }
 
 const permissionsIntro =
-  'Whoever has the role, or one above it (viewer, member, admin, owner), has the permission. `system_admin` is the admin of the installation.'
+  'Who may do what, as `server/src/roles.ts` says. `user` and `admin` are roles of the installation; viewer, member, admin and owner those of a workspace. Only with a session: never for an API key, a token of a foreign issuer, or an admin who acts as somebody else.'
+
+const rolesOf = (name: string): string => {
+  const { system_roles, workspace_roles } = granted.get(name) as Permission
+  return [...system_roles]
+    .map((role) => `${role} (installation)`)
+    .concat([...workspace_roles])
+    .join(', ')
+}
 
 const permissions = (): string => {
   const rows = all.flatMap((module) =>
-    Object.entries(module.permissions ?? {}).map(([name, { least, doc }]) => [`\`${name}\``, least, doc]),
+    Object.entries(module.permissions ?? {}).map(([name, { doc, session_only }]) => [
+      `\`${name}\``,
+      rolesOf(name),
+      session_only ? 'yes' : '',
+      doc,
+    ]),
   )
   const routes = all.flatMap((module) => module.routes ?? []).flatMap((route) => ('raw' in route ? [] : [route]))
   const used = (permission: string): string =>
@@ -136,7 +152,7 @@ const permissions = (): string => {
       .map((route) => `\`${route.method} ${route.path}\``)
       .join(', ')
   return table(
-    ['Permission', 'From which role', 'Meaning', 'Routes'],
+    ['Permission', 'Roles', 'Only with a session', 'Meaning', 'Routes'],
     rows.map(([name = '', ...rest]) => [name, ...rest, used(name)]),
   )
 }
@@ -203,7 +219,7 @@ const openapi = (): string => {
   const document = openApiOf({
     version,
     public_url: 'http://localhost:3000',
-    permissions: Object.fromEntries(all.flatMap((module) => Object.entries(module.permissions ?? {}))),
+    permissions: granted,
     routes: [...routes, ...own.map((route) => ({ route, tag: 'service' }))],
   })
   return `${JSON.stringify(document, null, 2)}\n`

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { Type } from 'typebox'
 import { createApp } from '../../server/src/app.ts'
+import { roles } from '../../server/src/roles.ts'
 import { engine } from '../../server/src/engine/engine.ts'
 import type { Definition } from '../../server/src/engine/graph/definition.ts'
 import { effect } from '../../server/src/engine/node.ts'
@@ -210,7 +211,7 @@ export const steps: Bench = {
       const between = stopwatch()
       const bench = defineModule({ name: 'bench', nodes: [effectNode(between)] })
       const env = { MILLRACE_DATA_DIR: directory, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'warn' }
-      const composition = createApp({ modules: [bench], env })
+      const composition = createApp({ modules: [bench], roles, env })
       try {
         const app = await composition.start()
         const subject = { app, database: databaseOf(directory), workspace_id: app.newId(), workflow_id: app.newId(), started: { count: 0 } }

@@ -16,11 +16,14 @@ import { createLog, type Logger } from './platform/log.ts'
 import { withContexts } from './platform/make-context.ts'
 import { createMetrics } from './platform/metrics.ts'
 import type { Module } from './platform/module.ts'
+import { permissionsOf, type Roles } from './platform/permissions.ts'
 import { settings } from './platform/settings.ts'
 
 export interface AppOptions {
   /** In order: a module stands after those it needs. */
   readonly modules: readonly Module[]
+  /** Who may do what. */
+  readonly roles: Roles
   readonly env: Environment
   /** Path of a `.env` file that need not exist. */
   readonly env_file?: string
@@ -55,17 +58,18 @@ export interface Composition {
 export const createApp = (options: AppOptions): Composition => {
   const { env, env_file, clock = systemClock, pretty = false, log_to } = options
   const modules = composed(options.modules)
-  checkModules(modules)
+  checkModules(modules, options.roles)
   const declared = modules.flatMap(({ name, settings: mine }) => (mine ? [{ owner: name, settings: mine }] : []))
   const config = loadConfig({ declared, env, ...(env_file === undefined ? {} : { env_file }) })
   const { log_level, metrics_token } = config.values(settings)
   const log = createLog({ level: log_level, pretty, ...(log_to ? { destination: log_to } : {}) })
   const lifecycle = createLifecycle(modules.flatMap((module) => module.services ?? []))
+  const permissions = permissionsOf(modules, options.roles)
   const grounds = layGrounds({ options, modules, config, log })
 
   const start = once(async (): Promise<App> => {
     const { directory, database } = await grounds.open()
-    const parts = { log, config, modules, database, instance_id: directory.instance_id }
+    const parts = { log, config, modules, permissions, database, instance_id: directory.instance_id }
     const app = withContexts({
       ...parts,
       metrics: createMetrics({ process_figures: metrics_token !== null }),

@@ -1,5 +1,6 @@
 import { createApp } from './app.ts'
 import { modules } from './modules.ts'
+import { roles } from './roles.ts'
 import { StartError } from './platform/start-error.ts'
 import { version } from './platform/version.ts'
 import { serve } from './serve.ts'
@@ -18,7 +19,7 @@ Settings come from the environment and from .env; docs/reference/settings.md des
 const commands: { readonly [name: string]: (() => number | Promise<number>) | undefined } = {
   start: serve,
   migrate: async () => {
-    const app = createApp({ modules, env: process.env, env_file: '.env' })
+    const app = createApp({ modules, roles, env: process.env, env_file: '.env' })
     try {
       const applied = await app.migrate()
       return print(`${applied} migrations applied; the database is up to date.\n`)
@@ -27,7 +28,7 @@ const commands: { readonly [name: string]: (() => number | Promise<number>) | un
     }
   },
   config: () => {
-    const { entries } = createApp({ modules, env: process.env, env_file: '.env' }).config
+    const { entries } = createApp({ modules, roles, env: process.env, env_file: '.env' }).config
     return print(entries.map(({ env, shown, from }) => `${`${env}=${shown}`.padEnd(50)} # ${from}\n`).join(''))
   },
   version: () => print(`${version}\n`),

@@ -7,6 +7,7 @@ import { type Announcement, announcements } from './platform/module.ts'
 import { StartError } from './platform/start-error.ts'
 import { version } from './platform/version.ts'
 import { modules } from './modules.ts'
+import { roles } from './roles.ts'
 
 /**
  * Runs the server until it is told to stop. Answers the exit code: 0 when it ended because it was asked to, 1 when something
@@ -17,6 +18,7 @@ export const serve = async (): Promise<number> => {
   const end = Promise.withResolvers<Ending>()
   const composition = createApp({
     modules,
+    roles,
     env: process.env,
     env_file: '.env',
     pretty,

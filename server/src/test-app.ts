@@ -8,11 +8,15 @@ import type { App } from './platform/context.ts'
 import type { RecordedEvent } from './platform/events/event.ts'
 import { httpService } from './platform/http/http-service.ts'
 import { announcements, type Module } from './platform/module.ts'
+import type { Roles } from './platform/permissions.ts'
 import { type TestDatabase, testDatabase } from './platform/testing/test-database.ts'
+import { roles as allRoles } from './roles.ts'
 
 export interface TestAppOptions {
   /** Those of the product when not given. To add one of the test's own: `[...modules, mine]`. */
   readonly modules?: readonly Module[]
+  /** Those of the product when not given. */
+  readonly roles?: Roles
   readonly env?: { readonly [variable: string]: string }
   readonly clock?: Clock
   /** Another process on the database of this one. It is closed before that one. */
@@ -74,6 +78,7 @@ export const testApp = async (options: TestAppOptions = {}): Promise<TestApp> =>
   const database = options.beside?.database ?? (await testDatabase())
   const composition = createApp({
     modules: options.modules ?? allModules,
+    roles: options.roles ?? allRoles,
     connection: database.connection,
     env: { ...testEnv, MILLRACE_DATA_DIR: data_dir, ...options.env },
     ...(options.clock ? { clock: options.clock } : {}),
@@ -164,6 +169,7 @@ const setupToken = async (app: App): Promise<string> => {
 }
 
 const readEvents = (database: TestDatabase): Promise<readonly RecordedEvent[]> => database.owner<RecordedEvent[]>`
-  select id, seq, name, workspace_id, json_build_object('type', actor_type, 'id', actor_id) as actor, data, created_at
+  select id, seq, name, workspace_id, json_build_object('type', actor_type, 'id', actor_id) as actor, impersonator_id, origin, data, changes,
+    created_at
   from events
   order by seq`

@@ -1,11 +1,12 @@
 import type { Module } from './module.ts'
 import { isRaw, type Route } from './http/route.ts'
+import { permissionsOf, type Roles } from './permissions.ts'
 
 /**
  * Checks that modules fit together before anything of them runs: each thing is declared once, and each module stands after those
  * it needs. Throws one error that lists every mistake; they are mistakes of the code, not of the configuration.
  */
-export const checkModules = (modules: readonly Module[]): void => {
+export const checkModules = (modules: readonly Module[], roles: Roles): void => {
   const problems = [
     ...misplaced(modules),
     ...twice('module', modules, (module) => [module.name]),
@@ -18,6 +19,7 @@ export const checkModules = (modules: readonly Module[]): void => {
     ...twice('route', modules, (module) => (module.routes ?? []).flatMap(addresses)),
     ...twice('health check', modules, (module) => (module.checks ?? []).map(({ name }) => name)),
     ...unknownPermissions(modules),
+    ...idlePermissions(modules, roles),
     ...authenticators(modules),
   ]
   if (problems.length > 0) throw new Error(`The modules do not fit together:${problems.map((problem) => `\n  - ${problem}`).join('')}`)
@@ -57,12 +59,17 @@ const unknownPermissions = (modules: readonly Module[]): readonly string[] => {
   const known = new Set(modules.flatMap(({ permissions }) => Object.keys(permissions ?? {})))
   return modules.flatMap(({ name, routes = [] }) =>
     routes.flatMap((route) =>
-      isRaw(route) || !route.allow.includes(':') || known.has(route.allow)
+      isRaw(route) || route.allow === 'public' || known.has(route.allow)
         ? []
         : [`${route.method} ${route.path} of '${name}' asks for the permission '${route.allow}', which no module declares.`],
     ),
   )
 }
+
+const idlePermissions = (modules: readonly Module[], roles: Roles): readonly string[] =>
+  [...permissionsOf(modules, roles).values()].flatMap(({ name, system_roles, workspace_roles }) =>
+    system_roles.size + workspace_roles.size > 0 ? [] : [`No role has the permission '${name}': give it to one in roles.ts.`],
+  )
 
 const authenticators = (modules: readonly Module[]): readonly string[] => {
   const offering = modules.filter((module) => module.authenticate)

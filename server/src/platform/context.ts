@@ -1,10 +1,12 @@
 import type { Static, TSchema } from 'typebox'
 import type { Settings, SettingDeclarations, SettingValues } from './config.ts'
 import type { DatabaseHandle, ReadDb, TxDb } from './database/open.ts'
+import type { Changes } from './events/changes.ts'
 import type { EventDeclaration } from './events/event.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Module } from './module.ts'
+import type { Permissions } from './permissions.ts'
 import type { Service } from './service.ts'
 
 export type SystemRole = 'admin' | 'user'
@@ -16,12 +18,40 @@ export type Actor =
   | {
       readonly type: 'user'
       readonly user_id: string
-      readonly session_id: string
       readonly role: SystemRole
       readonly workspace_role: WorkspaceRole
       readonly plan: string
+      readonly via: Via
+      /** The admin who acts as this user, or null. */
+      readonly impersonator_id: string | null
     }
   | { readonly type: 'system'; readonly reason: string }
+
+/** What a user has shown to be let in. */
+export type Via =
+  | { readonly type: 'session'; readonly session_id: string }
+  | {
+      readonly type: 'api_key'
+      readonly key_id: string
+      /** Those it was given; its owner's role bounds them at each request. */
+      readonly permissions: ReadonlySet<string>
+      /** A quota of its own below that of the plan, or null. */
+      readonly requests_per_hour: number | null
+    }
+  | { readonly type: 'external'; readonly issuer: string }
+
+/** Where a request comes from. */
+export interface Client {
+  readonly address: string | null
+  readonly user_agent: string | null
+}
+
+/** Who answers for what is done, as events name them. */
+export interface Principal {
+  readonly type: Actor['type']
+  readonly id: string | null
+  readonly impersonator_id: string | null
+}
 
 /** What one running server has: made in `app.ts`, the same for every request. */
 export interface App {
@@ -31,6 +61,8 @@ export interface App {
   readonly instance_id: string
   /** What the app is composed of, in order. */
   readonly modules: readonly Module[]
+  /** What may be done here, and by whom. */
+  readonly permissions: Permissions
   /** The database itself, for the few files that write SQL of their own under the system's role. */
   readonly database: DatabaseHandle
   /** Unix milliseconds, from the app's clock. */
@@ -55,6 +87,10 @@ export interface ContextInput {
   /** The workspace the caller works in; null before sign-in. */
   readonly workspace_id: string | null
   readonly request_id: string
+  /** Given where there is a request. */
+  readonly client?: Client | null
+  /** Who answers for what is done, where that is not the actor. */
+  readonly principal?: Principal
   readonly log?: Logger
   readonly signal?: AbortSignal
 }
@@ -64,7 +100,13 @@ export interface Ctx extends App {
   readonly actor: Actor
   readonly workspace_id: string | null
   readonly request_id: string
+  /** Where the request comes from that this is done for; null for what the product does by itself. */
+  readonly client: Client | null
+  /** The actor, or in the system's context made within a request who asked for that: events name them. */
+  readonly principal: Principal
   readonly signal: AbortSignal
+  /** Whether the actor has a permission beyond the one that the route asked for. */
+  readonly may: (permission: string) => boolean
   /** Reads, within the actor's scope. It has no insert, update or delete: those exist on a transaction alone. */
   readonly db: ReadDb
   /**
@@ -76,8 +118,16 @@ export interface Ctx extends App {
 
 export interface TxCtx extends Ctx {
   readonly db: TxDb
-  /** Records an event in this transaction. Nobody sees it unless the transaction commits. */
-  readonly emit: <Data extends TSchema>(event: EventDeclaration<Data>, data: Static<Data>) => void
+  /**
+   * Records an event in this transaction; nobody sees it unless the transaction commits. With `changes`, what the change touched: the fields as they were and as they are. They go into the audit, with fields masked
+   * whose names say that they hold credentials; no event of what somebody did to something may be without them where there is a before.
+   */
+  readonly emit: <Data extends TSchema>(event: EventDeclaration<Data>, data: Static<Data>, changes?: Changes) => void
+  /**
+   * Says on whose behalf this transaction is, where nobody was signed in when the request came: its events name that user, who has just
+   * signed in or registered. Who was signed in already stays the one they name.
+   */
+  readonly onBehalfOf: (user_id: string) => void
   /** Runs after the commit and before the caller gets its answer; a failure is logged, the commit stands. */
   readonly afterCommit: (effect: () => void | Promise<void>) => void
 }

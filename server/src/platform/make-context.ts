@@ -1,15 +1,18 @@
-import type { Actor, App, ContextInput, Ctx, TxCtx } from './context.ts'
+import type { Actor, App, Client, ContextInput, Ctx, Principal, TxCtx } from './context.ts'
 import type { ReadDb, TxDb } from './database/open.ts'
 import type { Scope } from './database/scope.ts'
 import type { OpenTransaction, Work } from './database/transaction.ts'
-import { type NewEvent, recordEvents } from './events/record-events.ts'
+import { tellerOf, type TellAtOnce } from './events/at-once.ts'
+import { type NewEvent, recordEvents, type Recording } from './events/record-events.ts'
 import type { Logger } from './log.ts'
+import { refusalOf } from './permissions.ts'
 
 /** Completes an app with what makes contexts. */
 export const withContexts = (parts: Omit<App, 'context' | 'asSystem'>): App => {
+  const tell = tellerOf(parts.modules)
   const app: App = {
     ...parts,
-    context: (input) => makeContext(app, input),
+    context: (input) => new Context(app, tell, input),
     asSystem: (reason, workspace_id) => makeSystemContext(app, reason, workspace_id, {}),
   }
   return app
@@ -21,6 +24,7 @@ export const withContexts = (parts: Omit<App, 'context' | 'asSystem'>): App => {
  * its time.
  */
 abstract class Within implements Omit<App, 'log' | 'asSystem'> {
+  abstract readonly actor: Actor
   readonly #app: App
 
   constructor(app: App) {
@@ -37,6 +41,10 @@ abstract class Within implements Omit<App, 'log' | 'asSystem'> {
 
   get modules(): App['modules'] {
     return this.#app.modules
+  }
+
+  get permissions(): App['permissions'] {
+    return this.#app.permissions
   }
 
   get database(): App['database'] {
@@ -62,6 +70,12 @@ abstract class Within implements Omit<App, 'log' | 'asSystem'> {
   get context(): App['context'] {
     return this.#app.context
   }
+
+  may(name: string): boolean {
+    const permission = this.#app.permissions.get(name)
+    if (permission === undefined) throw new Error(`No module declares the permission '${name}'.`)
+    return refusalOf(permission, this.actor) === null
+  }
 }
 
 class Context extends Within implements Ctx {
@@ -76,8 +90,9 @@ class Context extends Within implements Ctx {
   #db: ReadDb | null = null
   #log: Logger | null = null
   #signal: AbortSignal | null = null
+  #principal: Principal | null = null
 
-  constructor(app: App, input: ContextInput) {
+  constructor(app: App, tell: TellAtOnce, input: ContextInput) {
     super(app)
     const { actor, workspace_id, request_id } = input
     const scope: Scope = {
@@ -92,7 +107,7 @@ class Context extends Within implements Ctx {
     this.workspace_id = workspace_id
     this.request_id = request_id
     this.asSystem = (reason, of) => makeSystemContext(app, reason, of, this)
-    this.tx = (work) => inTransaction(app, this, scope, work)
+    this.tx = (work) => inTransaction(app, tell, this, scope, work)
   }
 
   // A request makes these two when it is asked for them, so nothing asks before somebody needs them.
@@ -104,28 +119,36 @@ class Context extends Within implements Ctx {
     return (this.#signal ??= this.#input.signal ?? new AbortController().signal)
   }
 
+  get client(): Client | null {
+    return this.#input.client ?? null
+  }
+
+  get principal(): Principal {
+    return (this.#principal ??= this.#input.principal ?? principalOf(this.actor))
+  }
+
   get db(): ReadDb {
     return (this.#db ??= this.#app.database.read(this.#scope))
   }
 }
 
-const makeContext = (app: App, input: ContextInput): Ctx => new Context(app, input)
-
 const makeSystemContext = (app: App, reason: string, workspace_id: string | undefined, caller: Partial<ContextInput>): Ctx => {
   const request_id = caller.request_id ?? app.newId()
   const log = caller.log ?? app.log
   log.debug({ reason, workspace_id, request_id }, 'acting as the system')
-  return makeContext(app, {
+  return app.context({
     actor: { type: 'system', reason },
     workspace_id: workspace_id ?? null,
     request_id,
     log,
+    client: caller.client ?? null,
+    ...(caller.principal ? { principal: caller.principal } : {}),
     ...(caller.signal ? { signal: caller.signal } : {}),
   })
 }
 
-const inTransaction = async <T>(app: App, ctx: Ctx, scope: Scope, work: (tx: TxCtx) => Promise<T>): Promise<T> => {
-  const { result, effects, emitted } = await ctx.database.transaction(scope, (open) => runWork(app, ctx, open, work))
+const inTransaction = async <T>(app: App, tell: TellAtOnce, ctx: Ctx, scope: Scope, work: (tx: TxCtx) => Promise<T>): Promise<T> => {
+  const { result, effects, events } = await ctx.database.transaction(scope, (open) => runWork(app, ctx, open, work))
   for (const effect of effects) {
     try {
       await effect()
@@ -133,14 +156,20 @@ const inTransaction = async <T>(app: App, ctx: Ctx, scope: Scope, work: (tx: TxC
       ctx.log.error({ err: error, request_id: ctx.request_id }, 'an effect after a commit failed; the commit stands')
     }
   }
-  if (emitted) ctx.database.committed.raise()
+  if (events.length > 0) {
+    await tell(
+      app,
+      events.map(({ name, data }) => ({ name, data, workspace_id: ctx.workspace_id })),
+    )
+    ctx.database.committed.raise()
+  }
   return result
 }
 
 interface Done<T> {
   readonly result: T
   readonly effects: readonly (() => void | Promise<void>)[]
-  readonly emitted: boolean
+  readonly events: readonly NewEvent[]
 }
 
 /** One try of the work: its events and effects are its own, so that a second try starts with none. */
@@ -153,9 +182,11 @@ class Transaction extends Within implements TxCtx {
   readonly tx: TxCtx['tx']
   readonly emit: TxCtx['emit']
   readonly afterCommit: TxCtx['afterCommit']
+  readonly onBehalfOf: TxCtx['onBehalfOf']
   readonly events: NewEvent[] = []
   readonly effects: (() => void | Promise<void>)[] = []
   ended = false
+  #behalf: Principal | null = null
   readonly #ctx: Ctx
 
   constructor(app: App, ctx: Ctx, open: OpenTransaction) {
@@ -173,9 +204,13 @@ class Transaction extends Within implements TxCtx {
       whileOpen()
       return inner(this)
     }
-    this.emit = (event, data) => {
+    this.emit = (event, data, changes) => {
       whileOpen()
-      this.events.push({ name: event.name, data })
+      this.events.push({ name: event.name, data, changes })
+    }
+    this.onBehalfOf = (user_id) => {
+      whileOpen()
+      if (ctx.principal.type !== 'user') this.#behalf = { type: 'user', id: user_id, impersonator_id: null }
     }
     this.afterCommit = (effect) => {
       whileOpen()
@@ -190,6 +225,14 @@ class Transaction extends Within implements TxCtx {
   get signal(): AbortSignal {
     return this.#ctx.signal
   }
+
+  get client(): Client | null {
+    return this.#ctx.client
+  }
+
+  get principal(): Principal {
+    return this.#behalf ?? this.#ctx.principal
+  }
 }
 
 const runWork = async <T>(app: App, ctx: Ctx, open: OpenTransaction, work: (tx: TxCtx) => Promise<T>): Promise<Work<Done<T>>> => {
@@ -197,17 +240,32 @@ const runWork = async <T>(app: App, ctx: Ctx, open: OpenTransaction, work: (tx: 
   const { events, effects } = tx
   try {
     const result = await work(tx)
-    const recording = { workspace_id: ctx.workspace_id, ...actorColumns(ctx.actor), created_at: new Date(ctx.now()).toISOString() }
     return {
-      result: { result, effects, emitted: events.length > 0 },
-      last: events.length === 0 ? undefined : recordEvents(events, recording),
+      result: { result, effects, events },
+      last: events.length === 0 ? undefined : recordEvents(events, recordingOf(tx)),
     }
   } finally {
     tx.ended = true
   }
 }
 
-const actorColumns = (actor: Actor): { actor_type: string; actor_id: string | null } => ({
-  actor_type: actor.type,
-  actor_id: actor.type === 'user' ? actor.user_id : null,
-})
+const principalOf = (actor: Actor): Principal =>
+  actor.type === 'user'
+    ? { type: 'user', id: actor.user_id, impersonator_id: actor.impersonator_id }
+    : { type: actor.type, id: null, impersonator_id: null }
+
+/** A header may be as long as all headers together. */
+const longest_user_agent = 500
+
+const recordingOf = (tx: TxCtx): Recording => {
+  const { client, principal, request_id } = tx
+  const user_agent = client?.user_agent?.slice(0, longest_user_agent) ?? null
+  return {
+    workspace_id: tx.workspace_id,
+    actor_type: principal.type,
+    actor_id: principal.id,
+    impersonator_id: principal.impersonator_id,
+    origin: client === null ? null : { request_id, address: client.address, user_agent },
+    created_at: new Date(tx.now()).toISOString(),
+  }
+}

@@ -1,5 +1,5 @@
 import type { SettingDeclarations, Settings } from './config.ts'
-import type { App, WorkspaceRole } from './context.ts'
+import type { App } from './context.ts'
 import type { Errors } from './errors.ts'
 import type { Consumer } from './events/consumer.ts'
 import type { EventDeclaration } from './events/event.ts'
@@ -7,10 +7,11 @@ import type { Authenticate } from './http/authenticate.ts'
 import type { Route } from './http/route.ts'
 import type { Service } from './service.ts'
 
-/** A permission: `<noun>:<verb>`, and the least role that has it. `system_admin` is the installation's admin. */
+/** A permission: `<noun>:<verb>`. Who has it stands in `roles.ts`. */
 export interface PermissionDeclaration {
   readonly doc: string
-  readonly least: WorkspaceRole | 'system_admin'
+  /** Never for an API key, a token of a foreign issuer or somebody who acts as another: what could take an account over. */
+  readonly session_only?: true
 }
 
 /** One line of the detailed health report. */

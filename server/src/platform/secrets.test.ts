@@ -59,7 +59,15 @@ test('nothing in the database shows a secret or a key', async () => {
 test('a request of a user sees no key and no secret', async () => {
   const user = await mill.register()
   const ctx = mill.app.context({
-    actor: { type: 'user', user_id: user.id, session_id: user.id, role: 'admin', workspace_role: 'owner', plan: 'free' },
+    actor: {
+      type: 'user',
+      user_id: user.id,
+      role: 'admin',
+      workspace_role: 'owner',
+      plan: 'free',
+      via: { type: 'session', session_id: user.id },
+      impersonator_id: null,
+    },
     workspace_id: user.workspace_id,
     request_id: 'r',
   })

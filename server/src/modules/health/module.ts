@@ -5,7 +5,7 @@ import * as routes from './routes.ts'
 
 export default defineModule({
   name: 'health',
-  permissions: { 'health:read': { doc: 'See each health check of the installation.', least: 'system_admin' } },
+  permissions: { 'health:read': { doc: 'See each health check of the installation.' } },
   services: [healthReport],
   routes: Object.values(routes),
   checks,

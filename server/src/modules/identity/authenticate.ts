@@ -49,10 +49,11 @@ const identify = (app: App, claims: Claims, session: LiveSession | null, { works
     actor: {
       type: 'user',
       user_id: session.user_id,
-      session_id: session.session_id,
       role: session.role,
       workspace_role,
       plan: session.plan,
+      via: session.via,
+      impersonator_id: session.impersonator_id,
     },
     workspace_id,
   }

@@ -11,7 +11,15 @@ const [one, two] = [await mill.register(), await mill.register()]
 /** What a request of that user could do if a handler of ours asked the database for too much. */
 const contextOf = (user: { id: string; workspace_id: string }): Ctx =>
   mill.app.context({
-    actor: { type: 'user', user_id: user.id, session_id: user.id, role: 'user', workspace_role: 'owner', plan: 'enterprise' },
+    actor: {
+      type: 'user',
+      user_id: user.id,
+      role: 'user',
+      workspace_role: 'owner',
+      plan: 'enterprise',
+      via: { type: 'session', session_id: user.id },
+      impersonator_id: null,
+    },
     workspace_id: user.workspace_id,
     request_id: 'test',
   })

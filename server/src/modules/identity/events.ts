@@ -1,8 +1,12 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { defineEvent } from '../../platform/events/event.ts'
 
 const Id = Type.String({ format: 'uuid' })
 const Where = { address: Type.Union([Type.String(), Type.Null()]), user_agent: Type.Union([Type.String(), Type.Null()]) }
+
+/** How somebody showed who they are. */
+export const Method = Type.Enum(['password', 'registration', 'setup', 'magic_link', 'oidc', 'passkey', 'mfa', 'impersonation'])
+export type Method = Static<typeof Method>
 
 export const sessionCreated = defineEvent({
   name: 'identity.session.created',
@@ -10,7 +14,7 @@ export const sessionCreated = defineEvent({
   data: Type.Object({
     session_id: Id,
     user_id: Id,
-    method: Type.Union([Type.Literal('password'), Type.Literal('registration'), Type.Literal('setup')]),
+    method: Method,
     ...Where,
   }),
 })

@@ -13,10 +13,11 @@ import { loginFailed, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { isOutdated } from './password-hash.ts'
 import type { Login, Registration } from './schema.ts'
-import { sessionCache, tokenKeys } from './services.ts'
+import { tokenKeys } from './services.ts'
 import * as sessions from './sessions.ts'
 import type { Client, Tokens } from './sessions.ts'
 import { settings } from './settings.ts'
+import { signIn } from './sign-in.ts'
 import type { PublicJwk } from './signing-keys.ts'
 import * as store from './store.ts'
 
@@ -66,21 +67,18 @@ export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tok
   }
   await ctx.use(attempts).succeeded(email, client.address)
   const fresh = isOutdated(stored as string) ? await ctx.use(hashPool).hash(input.password) : null
-  const workspace_id = await homeOf(system, user.id)
-  return ctx.asSystem('open a session', workspace_id).tx(async (tx) => {
-    // Somebody may have switched the account off while the hash was computed.
-    if ((await users.lock(tx, user.id))?.is_active !== true) throw errors.invalid_credentials()
-    if (fresh !== null) await store.putPassword(tx.db, user.id, fresh, new Date(tx.now()).toISOString())
-    return sessions.open(tx, { user, workspace_id, remember_me: input.remember_me ?? false, method: 'password', client })
+  return signIn(ctx, {
+    user_id: user.id,
+    method: 'password',
+    remember_me: input.remember_me ?? false,
+    client,
+    first: async (tx) => {
+      // Somebody may have changed it while this one was hashed, and ended all sessions that it could open.
+      if ((await store.passwordHash(tx.db, user.id)) !== stored) return errors.invalid_credentials()
+      if (fresh !== null) await store.putPassword(tx.db, user.id, fresh, new Date(tx.now()).toISOString())
+      return null
+    },
   })
-}
-
-/** The workspace a session starts in: the personal one. */
-const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
-  const memberships = await workspaces.membershipsOf(ctx, user_id)
-  const home = memberships.find(({ is_personal }) => is_personal) ?? memberships[0]
-  if (home === undefined) throw new Error(`User ${user_id} belongs to no workspace`)
-  return home.workspace_id
 }
 
 /** Ends the session that calls, or all of the caller's. */
@@ -166,7 +164,6 @@ export const setStatus = async (ctx: Ctx, user_id: string, is_active: boolean, r
     requireRevision(before, revision)
     const user = await users.setActive(tx, user_id, is_active, admin.user_id)
     if (!is_active) await sessions.end(tx, user_id, 'all', 'deactivated')
-    tx.afterCommit(() => tx.use(sessionCache).forgetUser(user_id))
     return user
   })
 }

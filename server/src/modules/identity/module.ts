@@ -17,6 +17,7 @@ export default defineModule({
   needs: ['users', 'workspaces'],
   settings,
   errors: [errors, busy],
+  permissions: { 'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true } },
   events: [sessionCreated, sessionRevoked, loginFailed, signingKeyRotated],
   migrations: new URL('./migrations/', import.meta.url),
   services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, configuredAdmin],

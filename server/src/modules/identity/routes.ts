@@ -75,7 +75,7 @@ export const logout = route({
   path: '/auth/logout',
   summary: 'Sign out',
   description: 'Ends this session, or with `all` every session of yours. Access tokens of an ended session stop working at once.',
-  allow: 'signed_in',
+  allow: 'account:security',
   query: Type.Object({ all: Type.Optional(Type.Boolean()) }),
   replies: { 200: Message },
   handler: async (ctx, { query }) => {
@@ -93,7 +93,7 @@ export const me = route({
   method: 'GET',
   path: '/auth/me',
   summary: 'Who you are, and your workspaces',
-  allow: 'signed_in',
+  allow: 'account:read',
   replies: { 200: Me },
   handler: (ctx) => identity.me(ctx),
 })
@@ -102,7 +102,7 @@ export const verify = route({
   method: 'GET',
   path: '/auth/verify',
   summary: 'What your access token is good for',
-  allow: 'signed_in',
+  allow: 'account:read',
   replies: { 200: Verified },
   handler: (ctx, { request }) => identity.verify(ctx, String(request.headers['authorization']).slice('Bearer '.length).trim()),
 })
@@ -114,7 +114,7 @@ export const listSessions = route({
   path: '/auth/sessions',
   summary: 'Where you are signed in',
   description: 'The last seen first; never more than a hundred.',
-  allow: 'signed_in',
+  allow: 'account:security',
   query: PageQuery,
   replies: { 200: pageOf(Session) },
   handler: async (ctx, { query }) =>
@@ -125,7 +125,7 @@ export const deleteSession = route({
   method: 'DELETE',
   path: '/auth/sessions/{id}',
   summary: 'Sign out one of your devices',
-  allow: 'signed_in',
+  allow: 'account:security',
   params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
   replies: { 200: Message },
   errors: [errors.session_not_found],
@@ -155,7 +155,7 @@ export const putStatus = route({
   path: '/users/admin/users/{id}/status',
   summary: 'Switch an account off or on',
   description: 'Switched off, every session of the account ends at once, its access tokens included.',
-  allow: 'users:admin',
+  allow: 'users:manage',
   etag: true,
   params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
   body: StatusChange,

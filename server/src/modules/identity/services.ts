@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { App, SystemRole, WorkspaceRole } from '../../platform/context.ts'
+import type { App, SystemRole, Via, WorkspaceRole } from '../../platform/context.ts'
 import { secrets } from '../../platform/secrets.ts'
 import { defineService } from '../../platform/service.ts'
 import * as users from '../users/users.ts'
@@ -14,6 +14,8 @@ import { sessionById } from './store.ts'
 export interface LiveSession extends CachedSession {
   readonly role: SystemRole
   readonly plan: string
+  readonly via: Via
+  readonly impersonator_id: string | null
   /** Unix milliseconds. */
   readonly expires_at: number
   readonly memberships: ReadonlyMap<string, WorkspaceRole>
@@ -43,6 +45,8 @@ const readSession = async (app: App, session_id: string, user_id: string): Promi
     user_id,
     role: user.role,
     plan: user.plan,
+    via: { type: 'session', session_id },
+    impersonator_id: null,
     expires_at: Date.parse(session.expires_at),
     memberships: new Map(memberships.map(({ workspace_id, role }) => [workspace_id, role])),
   }

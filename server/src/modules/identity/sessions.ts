@@ -3,9 +3,9 @@ import { httpErrors } from '../../platform/http/errors.ts'
 import * as users from '../users/users.ts'
 import type { UserRow } from '../users/users.ts'
 import { errors } from './errors.ts'
-import { sessionCreated, sessionRevoked } from './events.ts'
+import { type Method, sessionCreated, sessionRevoked } from './events.ts'
 import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, sessionLife } from './refresh-tokens.ts'
-import { sessionCache, tokenKeys } from './services.ts'
+import { tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
 import * as store from './store.ts'
 import type { RevokedReason, SessionRow } from './store.ts'
@@ -43,7 +43,7 @@ export const open = async (
     readonly user: UserRow
     readonly workspace_id: string
     readonly remember_me: boolean
-    readonly method: 'password' | 'registration' | 'setup'
+    readonly method: Method
     readonly client: Client
   },
 ): Promise<Tokens> => {
@@ -140,7 +140,7 @@ const rotate = async (tx: TxCtx, session: SessionRow, token_hash: string, child:
   return { ...session, ...seen }
 }
 
-/** Ends sessions of one user, at once: in this process before the caller gets an answer, in the others with the event. */
+/** Ends sessions of one user. With its event every process forgets them, this one before the caller gets an answer. */
 export const end = async (
   tx: TxCtx,
   user_id: string,
@@ -148,21 +148,17 @@ export const end = async (
   reason: RevokedReason,
 ): Promise<readonly string[]> => {
   const ended = await store.revokeSessions(tx.db, user_id, ids, reason, iso(tx.now()))
-  const cache = tx.use(sessionCache)
-  for (const { id } of ended) {
-    tx.emit(sessionRevoked, { session_id: id, user_id, reason })
-    tx.afterCommit(() => cache.forgetSession(id))
-  }
+  for (const { id } of ended) tx.emit(sessionRevoked, { session_id: id, user_id, reason })
   return ended.map(({ id }) => id)
 }
 
 /** The caller's sessions, the last seen first. There are never more than a hundred. */
 export const list = (ctx: Ctx): Promise<readonly SessionRow[]> => store.liveSessions(ctx.db, caller(ctx).user_id, iso(ctx.now()))
 
-/** Who calls, and in which session. */
+/** Who calls, and in which session. For routes that take a session: others have answered 403 before. */
 export const caller = (ctx: Ctx): { readonly user_id: string; readonly session_id: string } => {
-  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
-  return ctx.actor
+  if (ctx.actor.type !== 'user' || ctx.actor.via.type !== 'session') throw httpErrors.unauthenticated()
+  return { user_id: ctx.actor.user_id, session_id: ctx.actor.via.session_id }
 }
 
 const tokensOf = (ctx: Ctx, user: UserRow, session: SessionRow, refresh_token: string): Tokens => {

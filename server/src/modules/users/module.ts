@@ -8,7 +8,12 @@ export default defineModule({
   name: 'users',
   settings,
   errors,
-  permissions: { 'users:admin': { doc: 'See and manage every account of the installation.', least: 'system_admin' } },
+  permissions: {
+    'account:read': { doc: 'See your own account.' },
+    'account:write': { doc: 'Change your own profile.' },
+    'users:read': { doc: 'See every account of the installation.' },
+    'users:manage': { doc: 'Make, change, switch off and remove accounts of the installation.' },
+  },
   events: Object.values(events),
   routes: Object.values(routes),
   migrations: new URL('./migrations/', import.meta.url),

@@ -7,7 +7,7 @@ export const getProfile = route({
   method: 'GET',
   path: '/users/profile',
   summary: 'Read your own account',
-  allow: 'signed_in',
+  allow: 'account:read',
   etag: true,
   replies: { 200: User },
   handler: (ctx) => users.profile(ctx),
@@ -19,7 +19,7 @@ export const putProfile = route({
   summary: 'Change your own account',
   description:
     'A field that is given replaces the stored one whole, `settings` too; a field that is not given stays. Role, plan and status are not yours to change.',
-  allow: 'signed_in',
+  allow: 'account:write',
   etag: true,
   body: ProfileChange,
   body_limit_bytes: 131_072,

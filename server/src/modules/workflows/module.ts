@@ -14,9 +14,9 @@ export default defineModule({
   settings,
   errors,
   permissions: {
-    'workflows:read': { doc: 'See workflows, their versions and their executions.', least: 'viewer' },
-    'workflows:write': { doc: 'Make, change, publish, pause and remove workflows.', least: 'member' },
-    'workflows:execute': { doc: 'Start workflows by hand and cancel executions.', least: 'member' },
+    'workflows:read': { doc: 'See workflows, their versions and their executions.' },
+    'workflows:write': { doc: 'Make, change, publish, pause and remove workflows.' },
+    'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
   },
   events: Object.values(events),
   services: [hookTable],

@@ -7,6 +7,7 @@ export default defineModule({
   name: 'workspaces',
   needs: ['users'],
   errors,
+  permissions: { 'workspace:read': { doc: 'See the workspace and who belongs to it.' } },
   events: Object.values(events),
   routes: Object.values(routes),
   migrations: new URL('./migrations/', import.meta.url),

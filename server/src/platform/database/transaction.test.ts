@@ -26,7 +26,15 @@ beforeAll(async () => {
   bare = await bareApp({ database: database.handle })
   app = bare.app
   ctx = app.context({
-    actor: { type: 'user', user_id, session_id: randomUUID(), role: 'user', workspace_role: 'owner', plan: 'free' },
+    actor: {
+      type: 'user',
+      user_id,
+      role: 'user',
+      workspace_role: 'owner',
+      plan: 'free',
+      via: { type: 'session', session_id: randomUUID() },
+      impersonator_id: null,
+    },
     workspace_id,
     request_id: 'test',
   })

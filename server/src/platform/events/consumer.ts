@@ -17,6 +17,14 @@ export interface Consumer {
   readonly events: readonly string[]
   readonly handle: (app: App, events: readonly RecordedEvent[]) => void | Promise<void>
   readonly lost?: (app: App) => void | Promise<void>
+  /**
+   * Also told, in the process that made them, of the events of a transaction right after its commit and before the caller has an
+   * answer: who takes a right away and asks again must find it gone. The log brings the same events a moment later.
+   */
+  readonly atOnce?: (app: App, events: readonly News[]) => void | Promise<void>
 }
+
+/** An event before the log has numbered it. */
+export type News = Pick<RecordedEvent, 'name' | 'workspace_id' | 'data'>
 
 export const defineConsumer = (consumer: Consumer): Consumer => consumer

@@ -36,7 +36,15 @@ const process = async (consumers: readonly Consumer[] = []): Promise<App> => {
 
 const asMiller = (app: App): Ctx =>
   app.context({
-    actor: { type: 'user', user_id: randomUUID(), session_id: randomUUID(), role: 'user', workspace_role: 'owner', plan: 'free' },
+    actor: {
+      type: 'user',
+      user_id: randomUUID(),
+      role: 'user',
+      workspace_role: 'owner',
+      plan: 'free',
+      via: { type: 'session', session_id: randomUUID() },
+      impersonator_id: null,
+    },
     workspace_id: randomUUID(),
     request_id: 'test',
   })
@@ -78,7 +86,10 @@ test('an event reaches durable consumers, and each process, as it was recorded',
     name: 'mill.flour.ground',
     workspace_id: ctx.workspace_id,
     actor: { type: 'user', id: ctx.actor.type === 'user' && ctx.actor.user_id },
+    impersonator_id: null,
+    origin: null,
     data: { sack: 1 },
+    changes: null,
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
   })
 })

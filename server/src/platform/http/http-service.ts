@@ -31,7 +31,6 @@ export const httpService = defineService<HttpService>({
     const server = await createHttpServer({
       app,
       routes: app.modules.flatMap((module) => module.routes ?? []),
-      permissions: Object.fromEntries(app.modules.flatMap((module) => Object.entries(module.permissions ?? {}))),
       authenticate: authenticateOf(app),
       // The server knows its own.
       errors: app.modules.flatMap((module) => module.errors ?? []).filter((errors) => errors !== httpErrors && errors !== internalErrors),

@@ -1,3 +1,4 @@
+import { isUuid } from '../../lib/id.ts'
 import { Problem } from '../errors.ts'
 import type { Credentials, Identified } from './authenticate.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -11,7 +12,8 @@ export const identify = (endpoint: Endpoint, exchange: Exchange): Identified | P
   const { authorization } = headers
   const api_key = headers['x-api-key']
   if (authorization === undefined && api_key === undefined) return nobody
-  const workspace_id = headers['x-workspace-id']
+  const { workspace } = endpoint.route
+  const workspace_id = workspace === undefined ? headers['x-workspace-id'] : named(exchange.params[workspace])
   const credentials: Credentials = {
     bearer: authorization === undefined ? null : bearerOf(authorization),
     api_key: typeof api_key === 'string' ? api_key : null,
@@ -33,6 +35,9 @@ const orNobody = (error: unknown): Identified => {
   if (error instanceof Problem && error.declaration.status < 500) return nobody
   throw error
 }
+
+/** A parameter that is no id leads to a 422 when the path is validated. */
+const named = (id: string | undefined): string | undefined => (id !== undefined && isUuid(id) ? id : undefined)
 
 const bearerOf = (authorization: string): string | null =>
   authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === 'bearer ' ? authorization.slice(7).trim() : null

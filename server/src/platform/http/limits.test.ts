@@ -20,7 +20,7 @@ const createGate = () => {
 const gate = createGate()
 
 const routes = [
-  route({ method: 'GET', path: '/plain', summary: '', allow: 'signed_in', replies: { 200: Type.Object({}) }, handler: () => ({}) }),
+  route({ method: 'GET', path: '/plain', summary: '', allow: 'signed:in', replies: { 200: Type.Object({}) }, handler: () => ({}) }),
   route({
     ...{ method: 'POST', path: '/sign-in', summary: '', allow: 'public' },
     limits: [

@@ -4,26 +4,21 @@ import { handle } from './handle.ts'
 import { Exchange, type Observed } from './exchange.ts'
 import type { House } from './house.ts'
 import { answerOtherMethod, type KnownPath, methodsOf, patternOf, routed_methods, shapeOfPath } from './methods.ts'
-import { admitBy, type Permissions } from './permissions.ts'
+import { admitBy } from './permissions.ts'
 import { createLimits } from './rate-limit.ts'
 import { handleRaw } from './raw-endpoint.ts'
 import { isRaw, type Route } from './route.ts'
-
-interface MountOptions {
-  readonly routes: readonly Route[]
-  readonly permissions: Permissions
-}
 
 /** Mounts the routes and, for every path, what answers the methods that no route takes there. Answers the paths. */
 export const mountRoutes = (
   fastify: FastifyInstance,
   house: House,
-  options: MountOptions,
+  routes: readonly Route[],
   observe: (route: string, quiet: boolean) => Observed,
 ): readonly KnownPath[] => {
   const limits = createLimits()
   const taken = new Map<string, { readonly pattern: string; readonly methods: Set<string> }>()
-  for (const route of options.routes) {
+  for (const route of routes) {
     const pattern = patternOf(route)
     const shape = shapeOfPath(pattern)
     const there = taken.get(shape) ?? { pattern, methods: new Set<string>() }
@@ -33,7 +28,7 @@ export const mountRoutes = (
       there.methods.add(method)
     }
     const observed = observe(declaredPath(pattern), route.never_shed === true || (isRaw(route) && route.quiet === true))
-    const run = runner(house, options, route, limits)
+    const run = runner(house, route, limits)
     fastify.route({
       method: [...methodsOf(route)],
       url: pattern,
@@ -58,17 +53,12 @@ export const mountRoutes = (
 
 const declaredPath = (pattern: string): string => pattern.replaceAll(/:(\w+)/g, '{$1}')
 
-const runner = (
-  house: House,
-  options: MountOptions,
-  route: Route,
-  limits: ReturnType<typeof createLimits>,
-): ((exchange: Exchange) => void) => {
+const runner = (house: House, route: Route, limits: ReturnType<typeof createLimits>): ((exchange: Exchange) => void) => {
   if (isRaw(route)) {
     const limit = route.body_limit_bytes ?? house.settings.body_limit_bytes
     return (exchange) => handleRaw(house, route, limit, exchange)
   }
   const limit = limits(`${route.method} ${route.path}`, route.limits ?? [])
-  const endpoint = endpointOf(house, route, admitBy(route.allow, options.permissions), limit)
+  const endpoint = endpointOf(house, route, admitBy(route.allow, house.app.permissions), limit)
   return (exchange) => handle(endpoint, exchange)
 }

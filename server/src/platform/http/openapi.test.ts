@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { defineErrors } from '../errors.ts'
 import { type TestDatabase, testDatabase } from '../testing/test-database.ts'
+import { permissionsFrom } from '../testing/permissions.ts'
 import { type TestServer, testServer } from '../testing/test-server.ts'
 import { openApiOf } from './openapi.ts'
 import { pageOf, pageQuery } from './paging.ts'
@@ -48,7 +49,7 @@ const routes = [
     method: 'DELETE',
     path: '/wheels/{id}',
     summary: 'Remove',
-    allow: 'signed_in',
+    allow: 'signed:in',
     params: WheelPath,
     replies: { 204: Type.Null() },
     handler: () => null,
@@ -71,7 +72,7 @@ const routes = [
     handle: (_app, _request, out) => out.send(200, {}, null),
   }),
 ]
-const permissions = { 'wheels:read': { doc: 'See wheels', least: 'viewer' } } as const
+const permissions = { 'wheels:read': 'viewer' } as const
 
 let database: TestDatabase
 let mill: TestServer
@@ -125,7 +126,10 @@ test('every operation has an id of its own, and every reference leads somewhere'
 test('what a route declares is said: who may, parameters, body, replies, problems, limits', async () => {
   const { paths, components } = await described()
   const list = paths['/api/v1/wheels'].get
-  expect(list).toMatchObject({ 'x-permission': { name: 'wheels:read', least_role: 'viewer' }, security: [{ bearer: [] }, { api_key: [] }] })
+  expect(list).toMatchObject({
+    'x-permission': { name: 'wheels:read', workspace_roles: ['viewer', 'member', 'admin', 'owner'] },
+    security: [{ bearer: [] }, { api_key: [] }],
+  })
   expect(list.parameters.map(({ name }: { name?: string }) => name)).toEqual(['limit', 'cursor', 'order', 'total', 'kind', undefined])
   expect(list.parameters[0]).toMatchObject({
     in: 'query',
@@ -154,7 +158,7 @@ test('the same routes give the same text', () => {
   const input = {
     version: '1',
     public_url: 'https://mill.example',
-    permissions,
+    permissions: permissionsFrom(permissions),
     routes: routes.map((one) => ({ route: one, tag: 'wheels' })),
   }
   const once = JSON.stringify(openApiOf(input))

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { httpErrors } from './errors.ts'
 import { methodsOf, patternOf } from './methods.ts'
 import { errorsOf, problemReplies, problemSchema, rateLimits, rawErrors, securitySchemes } from './openapi-problems.ts'
-import type { Permissions } from './permissions.ts'
+import type { Permissions } from '../permissions.ts'
 import { isRaw, type OrdinaryRoute, type RawRoute, type Route } from './route.ts'
 import { type JsonSchema, strict } from './strict.ts'
 
@@ -94,9 +94,21 @@ const operationOf = (
           },
         }),
     responses: merged(repliesOf(route, schemas), problemReplies(errorsOf(route))),
-    ...(route.allow.includes(':') ? { 'x-permission': { name: route.allow, least_role: input.permissions[route.allow]?.least } } : {}),
+    ...(route.allow === 'public' ? {} : { 'x-permission': permissionOf(input.permissions, route.allow) }),
     'x-rate-limits': rateLimits(route),
   }
+}
+
+const permissionOf = (permissions: Permissions, name: string): object => {
+  const permission = permissions.get(name)
+  return permission === undefined
+    ? { name }
+    : {
+        name,
+        session_only: permission.session_only,
+        roles: [...permission.system_roles],
+        workspace_roles: [...permission.workspace_roles],
+      }
 }
 
 /** `POST /api/v1/workflows/{id}/publish` is `postWorkflowsByIdPublish`. */

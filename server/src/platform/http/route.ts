@@ -24,8 +24,8 @@ export interface RatePolicy {
   readonly per: 'address' | 'user'
 }
 
-/** Who may call: a declared permission, anyone, or anyone who is signed in. */
-export type Allow = 'public' | 'signed_in' | `${string}:${string}`
+/** Who may call: anyone, or who has a declared permission. */
+export type Allow = 'public' | `${string}:${string}`
 
 export type Replies = { readonly [status: number]: TSchema }
 
@@ -53,6 +53,11 @@ export interface RouteDeclaration<
   readonly description?: string
   readonly allow: Allow
   readonly root?: true
+  /**
+   * The path parameter that names the workspace the request acts in, instead of the token's or `X-Workspace-Id`: the permission is
+   * that of the caller's role there. 404 `workspaces.not_found` for who does not belong to it.
+   */
+  readonly workspace?: string
   /** Answered also while the server is overloaded, and logged at `debug`: a health check. */
   readonly never_shed?: true
   readonly params?: P
@@ -177,12 +182,14 @@ export interface Reply<Body> {
   readonly cookies?: readonly Cookie[]
 }
 
-/** Set when `value` is a string, removed when it is null. Always HttpOnly, SameSite=Strict, Secure when `PUBLIC_URL` is https. */
+/** Set when `value` is a string, removed when it is null. Always HttpOnly, Secure when `PUBLIC_URL` is https, and SameSite=Strict unless told. */
 export interface Cookie {
   readonly name: string
   readonly value: string | null
   readonly path: string
   readonly max_age_s?: number
+  /** Sent also when another site's page leads here, by a link or a redirect; never with its forms and scripts. */
+  readonly same_site?: 'lax'
 }
 
 export const reply = <Body>(answer: Omit<Reply<Body>, typeof isReply>): Reply<Body> => ({ ...answer, [isReply]: true })

@@ -31,14 +31,14 @@ const routes = [
     method: 'GET',
     path: '/wheels/{id}',
     summary: 'One',
-    allow: 'signed_in',
+    allow: 'signed:in',
     params: WheelPath,
     replies: { 200: Wheel },
     etag: true,
     handler: () => wheel,
   }),
   route({
-    ...{ method: 'PUT', path: '/wheels/{id}', summary: 'Change', allow: 'signed_in' },
+    ...{ method: 'PUT', path: '/wheels/{id}', summary: 'Change', allow: 'signed:in' },
     params: WheelPath,
     body: NewWheel,
     replies: { 200: Type.Object({ if_match: Type.Union([Type.Integer(), Type.Null()]) }) },
@@ -155,8 +155,8 @@ const routes = [
 ]
 
 const permissions = {
-  'wheels:write': { doc: 'Make wheels', least: 'member' },
-  'wheels:stop': { doc: 'Stop all wheels', least: 'system_admin' },
+  'wheels:write': 'member',
+  'wheels:stop': 'system_admin',
 } as const
 
 let database: TestDatabase

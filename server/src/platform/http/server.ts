@@ -23,7 +23,6 @@ import { measureLoad } from './load.ts'
 import { answerOtherMethod, findPath, routed_methods } from './methods.ts'
 import { mountRoutes } from './mount.ts'
 import { openApiOf } from './openapi.ts'
-import type { Permissions } from './permissions.ts'
 import { requestMetrics } from './request-metrics.ts'
 import type { Route } from './route.ts'
 import { httpSettings, publicUrl, trustProxy } from './settings.ts'
@@ -33,7 +32,6 @@ export interface HttpServerOptions {
   readonly app: App
   /** Of all modules. */
   readonly routes: readonly Route[]
-  readonly permissions: Permissions
   readonly authenticate: Authenticate
   /** Of all modules, and of the platform beside HTTP: for the pages that problem types lead to. */
   readonly errors: readonly Errors[]
@@ -64,7 +62,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
   const fastify: FastifyInstance = createFastify(fastifyOptions(house, nowhere))
   // Bodies are read by us, after the caller is known: for Fastify no method has one.
   for (const method of fastify.supportedMethods) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true })
-  const paths = mountRoutes(fastify, house, { ...options, routes: [...options.routes, ...ownRoutes(house, options)] }, observe)
+  const paths = mountRoutes(fastify, house, [...options.routes, ...ownRoutes(house, options)], observe)
   fastify.setNotFoundHandler((request, reply) => {
     const exchange = new Exchange(house, nowhere, request, reply)
     const known = routed_methods.includes(exchange.method) ? undefined : findPath(paths, exchange.path)
@@ -178,14 +176,14 @@ const close = async (fastify: FastifyInstance, house: House, limit_ms: number): 
 
 /** The description of the routes, and what the types of problems lead to. */
 const ownRoutes = (house: House, options: HttpServerOptions): readonly Route[] => {
-  const { routes, permissions, app } = options
+  const { routes, app } = options
   const moduleOf = (route: Route): string | undefined => app.modules.find((module) => module.routes?.includes(route))?.name
   const documented = (): readonly Route[] => [...routes, ...pages]
   const document = (): object =>
     openApiOf({
       version,
       public_url: house.public_url,
-      permissions,
+      permissions: app.permissions,
       routes: documented().map((route) => ({ route, tag: moduleOf(route) ?? 'service' })),
     })
   const pages = errorPages([...platformErrors, ...options.errors])

@@ -35,7 +35,7 @@ export const bareApp = async ({
   const config = loadConfig({ declared: [], env: {} })
   const newId = idSource(Date.now)
   const app = withContexts({
-    ...{ log, config, modules, database, newId, now: Date.now, settings: config.values, use: lifecycle.use },
+    ...{ log, config, modules, permissions: new Map(), database, newId, now: Date.now, settings: config.values, use: lifecycle.use },
     metrics: createMetrics({ process_figures: false }),
     instance_id: newId(),
   })

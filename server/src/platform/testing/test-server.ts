@@ -4,7 +4,6 @@ import { type Clock, manualClock } from '../clock.ts'
 import type { App } from '../context.ts'
 import type { Authenticate } from '../http/authenticate.ts'
 import { httpErrors } from '../http/errors.ts'
-import type { Permissions } from '../http/permissions.ts'
 import type { Route } from '../http/route.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
 import { httpSettings } from '../http/settings.ts'
@@ -15,6 +14,7 @@ import { withContexts } from '../make-context.ts'
 import { createMetrics } from '../metrics.ts'
 import { secrets } from '../secrets.ts'
 import { settings } from '../settings.ts'
+import { type Least, permissionsFrom } from './permissions.ts'
 import type { TestDatabase } from './test-database.ts'
 
 export interface TestServer {
@@ -30,7 +30,7 @@ export interface TestServer {
 
 export interface TestServerOptions {
   readonly routes: readonly Route[]
-  readonly permissions?: Permissions
+  readonly permissions?: Least
   readonly env?: { readonly [variable: string]: string }
   readonly database: TestDatabase
 }
@@ -54,12 +54,22 @@ export const testServer = async ({ routes, permissions = {}, env = {}, database 
   const newId = idSource(Date.now)
   const log = createLog({ level: 'debug', destination })
   const app = withContexts({
-    ...{ log, config, modules: [], database: database.handle, newId, now: clock.now, settings: config.values, use: lifecycle.use },
+    ...{
+      log,
+      config,
+      modules: [],
+      permissions: permissionsFrom(permissions),
+      database: database.handle,
+      newId,
+      now: clock.now,
+      settings: config.values,
+      use: lifecycle.use,
+    },
     metrics: createMetrics({ process_figures: false }),
     instance_id: newId(),
   })
   await lifecycle.start(app)
-  const server = await createHttpServer({ app, routes, permissions, authenticate: whoSaysSo, errors: [] })
+  const server = await createHttpServer({ app, routes, authenticate: whoSaysSo, errors: [] })
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     ...{ app, server, port, clock, url: `http://127.0.0.1:${port}` },
@@ -76,7 +86,15 @@ const whoSaysSo: Authenticate = (_app, { bearer, workspace_id }) => {
   if (bearer === 'expired') throw httpErrors.unauthenticated({ headers: { 'www-authenticate': 'Bearer error="invalid_token"' } })
   const [user_id = '', workspace_role = 'member', plan = 'enterprise', role = 'user'] = bearer.split('/')
   return {
-    actor: { type: 'user', user_id, session_id: user_id, workspace_role: workspace_role as 'member', plan, role: role as 'user' },
+    actor: {
+      type: 'user',
+      user_id,
+      workspace_role: workspace_role as 'member',
+      plan,
+      role: role as 'user',
+      via: { type: 'session', session_id: user_id },
+      impersonator_id: null,
+    },
     workspace_id,
   }
 }

@@ -1,0 +1,50 @@
+import type { Ctx, TxCtx } from '../../platform/context.ts'
+import * as users from '../users/users.ts'
+import type { UserRow } from '../users/users.ts'
+import * as workspaces from '../workspaces/workspaces.ts'
+import { errors } from './errors.ts'
+import type { Method } from './events.ts'
+import * as sessions from './sessions.ts'
+import type { Client, Tokens } from './sessions.ts'
+
+export interface SignIn {
+  readonly user_id: string
+  readonly method: Method
+  readonly remember_me: boolean
+  readonly client: Client
+  /**
+   * What goes with it in the same transaction, before anything else: using up a link, storing a fresh hash. What it answers is thrown
+   * after the commit, so that a refusal need not undo what it wrote.
+   */
+  readonly first?: (tx: TxCtx) => Promise<Error | null>
+}
+
+/**
+ * The one door: every way of signing in ends here, once it has shown who somebody is, so that all of them ask the same of an account.
+ * Errors: 401 `auth.invalid_credentials` for an account that is switched off, and those of `first`.
+ */
+export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
+  const system = ctx.asSystem('open a session for somebody who has shown who they are')
+  const workspace_id = await homeOf(system, input.user_id)
+  const outcome = await ctx.asSystem('open a session', workspace_id).tx(async (tx) => {
+    // Whatever was true when the password was hashed: the account is locked now, and this is what counts.
+    const user = await lockedUser(tx, input.user_id)
+    if (user === null) return errors.invalid_credentials()
+    const refused = (await input.first?.(tx)) ?? null
+    if (refused !== null) return refused
+    return sessions.open(tx, { user, workspace_id, remember_me: input.remember_me, method: input.method, client: input.client })
+  })
+  if (outcome instanceof Error) throw outcome
+  return outcome
+}
+
+const lockedUser = async (tx: TxCtx, id: string): Promise<UserRow | null> =>
+  (await users.lock(tx, id))?.is_active === true ? users.byId(tx, id) : null
+
+/** The workspace a session starts in: the personal one. */
+const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
+  const memberships = await workspaces.membershipsOf(ctx, user_id)
+  const home = memberships.find(({ is_personal }) => is_personal) ?? memberships[0]
+  if (home === undefined) throw new Error(`User ${user_id} belongs to no workspace`)
+  return home.workspace_id
+}
