@@ -1,24 +1,14 @@
 import { Type } from 'typebox'
 import { httpErrors } from '../../platform/http/errors.ts'
 import { keyset, pageOf, PageQuery } from '../../platform/http/paging.ts'
-import { reply, route, type RequestFacts } from '../../platform/http/route.ts'
+import { reply, route } from '../../platform/http/route.ts'
 import { errors as userErrors } from '../users/errors.ts'
 import { User } from '../users/schema.ts'
 import { busy, errors } from './errors.ts'
 import * as identity from './identity.ts'
-import { clearRefreshCookie, readRefreshCookie, setRefreshCookie } from './refresh-cookie.ts'
+import { clearRefreshCookie, readRefreshCookie } from './refresh-cookie.ts'
 import { Login, Me, Message, Refresh, Registration, Session, Setup, SignedIn, StatusChange, Verified } from './schema.ts'
-
-const clientOf = (request: RequestFacts): identity.Client => ({ address: request.ip, user_agent: request.user_agent })
-
-/** A refresh token goes out one way only: in the reply, or in a cookie that no script can read. */
-const signedIn = (status: number, { refresh_expires_in, refresh_token, ...tokens }: identity.Tokens, use_cookie: boolean) =>
-  reply({
-    status,
-    headers: { 'cache-control': 'no-store' },
-    body: { ...tokens, refresh_token: use_cookie ? null : refresh_token },
-    ...(use_cookie ? { cookies: [setRefreshCookie(refresh_token, refresh_expires_in)] } : {}),
-  })
+import { clientOf, signedIn } from './token-reply.ts'
 
 const tokenErrors = [errors.refresh_invalid, errors.refresh_expired, errors.refresh_reused, errors.session_revoked, errors.cross_site]
 
