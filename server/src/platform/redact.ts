@@ -13,7 +13,13 @@ const provable = new RegExp(
 )
 
 const isCredential = (name: string): boolean => credentials.test(name)
-const isProvable = (name: string): boolean => provable.test(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replaceAll('-', '_').toLowerCase())
+const isProvable = (name: string): boolean =>
+  provable.test(
+    name
+      .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+      .replaceAll('-', '_')
+      .toLowerCase(),
+  )
 
 const deepest = 5
 
@@ -32,7 +38,8 @@ const clean = (value: unknown, masks: Masks, depth: number): unknown => {
   if (typeof value !== 'object' || value === null) return value
   const prototype: unknown = Object.getPrototypeOf(value)
   const isArray = Array.isArray(value)
-  if (!isArray && prototype !== Object.prototype && prototype !== null) return isErrorShape(value) ? cleanFields(value, masks, depth) : value
+  if (!isArray && prototype !== Object.prototype && prototype !== null)
+    return isErrorShape(value) ? cleanFields(value, masks, depth) : value
   if (depth > deepest) return '[too deep]'
   return isArray ? cleanItems(value, masks, depth) : cleanFields(value, masks, depth)
 }

@@ -48,6 +48,7 @@ export const open = async (
   },
 ): Promise<Tokens> => {
   const { user, workspace_id, remember_me, client } = input
+  tx.onBehalfOf(user.id)
   const now = tx.now()
   const life = sessionLife(remember_me)
   const session: SessionRow = {

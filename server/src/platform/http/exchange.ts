@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
-import type { Actor } from '../context.ts'
+import type { Actor, Client } from '../context.ts'
 import type { Logger } from '../log.ts'
 import { discardRest, hasBody } from './body.ts'
 import { readCookies } from './cookies.ts'
@@ -94,6 +94,10 @@ export class Exchange implements RawRequest, RawReply {
 
   get user_agent(): string | null {
     return this.incoming.headers['user-agent'] ?? null
+  }
+
+  get client(): Client {
+    return { address: this.ip, user_agent: this.user_agent }
   }
 
   get cookies(): { readonly [name: string]: string } {
