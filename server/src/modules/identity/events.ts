@@ -26,6 +26,11 @@ export const RevokedReason = Type.Union([
   Type.Literal('refresh_reused'),
   Type.Literal('deactivated'),
   Type.Literal('too_many'),
+  Type.Literal('password_changed'),
+  Type.Literal('password_reset'),
+  Type.Literal('claimed'),
+  Type.Literal('disowned'),
+  Type.Literal('mfa_removed'),
 ])
 
 export const sessionRevoked = defineEvent({

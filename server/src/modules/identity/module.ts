@@ -6,6 +6,14 @@ import { busy, errors } from './errors.ts'
 import { loginFailed, sessionCreated, sessionRevoked, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { setupLink } from './identity.ts'
+import { errors as mfaErrors } from './mfa/errors.ts'
+import * as mfaEvents from './mfa/events.ts'
+import * as mfaRoutes from './mfa/routes.ts'
+import { sendLinks } from './recovery/consumers.ts'
+import { errors as recoveryErrors } from './recovery/errors.ts'
+import * as recoveryEvents from './recovery/events.ts'
+import { linkQuota } from './recovery/links.ts'
+import * as recoveryRoutes from './recovery/routes.ts'
 import * as routes from './routes.ts'
 import { commonPasswords, sessionCache, tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
@@ -14,15 +22,15 @@ import { setupPage } from './setup-page.ts'
 
 export default defineModule({
   name: 'identity',
-  needs: ['users', 'workspaces'],
+  needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy],
+  errors: [errors, busy, recoveryErrors, mfaErrors],
   permissions: { 'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true } },
-  events: [sessionCreated, sessionRevoked, loginFailed, signingKeyRotated],
+  events: [sessionCreated, sessionRevoked, loginFailed, signingKeyRotated, ...Object.values(recoveryEvents), ...Object.values(mfaEvents)],
   migrations: new URL('./migrations/', import.meta.url),
-  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, configuredAdmin],
-  routes: [...Object.values(routes), setupPage],
-  consumers: [forget],
+  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, linkQuota, configuredAdmin],
+  routes: [...Object.values(routes), ...Object.values(recoveryRoutes), ...Object.values(mfaRoutes), setupPage],
+  consumers: [forget, sendLinks],
   announce: async (app) => {
     const link = await setupLink(app)
     return link === null ? [] : [{ label: 'Set up', text: link }]

@@ -1,6 +1,17 @@
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
 
-export type RevokedReason = 'logout' | 'logout_all' | 'removed' | 'refresh_reused' | 'deactivated' | 'too_many'
+export type RevokedReason =
+  | 'logout'
+  | 'logout_all'
+  | 'removed'
+  | 'refresh_reused'
+  | 'deactivated'
+  | 'too_many'
+  | 'password_changed'
+  | 'password_reset'
+  | 'claimed'
+  | 'disowned'
+  | 'mfa_removed'
 
 export interface SessionRow {
   readonly id: string

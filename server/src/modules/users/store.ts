@@ -5,7 +5,7 @@ import type { User } from './schema.ts'
 /** A user as it is stored. `revision` becomes the ETag. */
 export type UserRow = User & { readonly revision: number }
 
-const columns = [
+export const userColumns = [
   'id',
   'email',
   'username',
@@ -22,7 +22,7 @@ const columns = [
 ] as const
 
 /** Saved, because clients ask for a profile more often than for anything else. */
-const findById = savedQuery<{ id: string }>()((db, value) => db.selectFrom('users').select(columns).where('id', '=', value('id')))
+const findById = savedQuery<{ id: string }>()((db, value) => db.selectFrom('users').select(userColumns).where('id', '=', value('id')))
 
 export const userById = async (db: ReadDb, id: string): Promise<UserRow | undefined> => {
   const [row] = await findById(db, { id })
@@ -30,7 +30,10 @@ export const userById = async (db: ReadDb, id: string): Promise<UserRow | undefi
 }
 
 export const userByEmail = async (db: ReadDb, email: string): Promise<UserRow | undefined> =>
-  (await db.selectFrom('users').select(columns).where('email', '=', email).executeTakeFirst()) as UserRow | undefined
+  (await db.selectFrom('users').select(userColumns).where('email', '=', email).executeTakeFirst()) as UserRow | undefined
+
+export const plansById = (db: ReadDb, ids: readonly string[]): Promise<readonly { id: string; plan: string }[]> =>
+  db.selectFrom('users').select(['id', 'plan']).where('id', 'in', ids).execute()
 
 export const anAdmin = (db: ReadDb): Promise<{ id: string } | undefined> =>
   db.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()
@@ -48,7 +51,7 @@ export const insertUser = async (
     .insertInto('users')
     .values({ ...user, updated_at: user.created_at })
     .onConflict((conflict) => conflict.doNothing())
-    .returning(columns)
+    .returning(userColumns)
     .executeTakeFirst()) as UserRow | undefined
 
 export interface ProfileUpdate {
@@ -58,21 +61,14 @@ export interface ProfileUpdate {
   readonly settings?: User['settings']
 }
 
-/** Undefined when the row is not there or not at `revision`; null for any revision. */
-export const updateProfile = async (
-  db: TxDb,
-  id: string,
-  change: ProfileUpdate,
-  revision: number | null,
-  at: string,
-): Promise<UserRow | undefined> =>
+/** The row must be there. */
+export const updateProfile = async (db: TxDb, id: string, change: ProfileUpdate, at: string): Promise<UserRow> =>
   (await db
     .updateTable('users')
     .set((of) => ({ ...change, revision: of('revision', '+', 1), updated_at: at }))
     .where('id', '=', id)
-    .$if(revision !== null, (query) => query.where('revision', '=', revision))
-    .returning(columns)
-    .executeTakeFirst()) as UserRow | undefined
+    .returning(userColumns)
+    .executeTakeFirstOrThrow()) as UserRow
 
 /** The row must be there. */
 export const updateActive = async (db: TxDb, id: string, is_active: boolean, at: string): Promise<UserRow> =>
@@ -80,5 +76,19 @@ export const updateActive = async (db: TxDb, id: string, is_active: boolean, at:
     .updateTable('users')
     .set((of) => ({ is_active, revision: of('revision', '+', 1), updated_at: at }))
     .where('id', '=', id)
-    .returning(columns)
+    .returning(userColumns)
+    .executeTakeFirstOrThrow()) as UserRow
+
+/** The row must be there. */
+export const updateAddress = async (
+  db: TxDb,
+  id: string,
+  address: { readonly email: string; readonly email_verified: boolean },
+  at: string,
+): Promise<UserRow> =>
+  (await db
+    .updateTable('users')
+    .set((of) => ({ ...address, revision: of('revision', '+', 1), updated_at: at }))
+    .where('id', '=', id)
+    .returning(userColumns)
     .executeTakeFirstOrThrow()) as UserRow

@@ -1,5 +1,6 @@
 import type { Ctx, SystemRole, TxCtx } from '../../platform/context.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
+import { requireRevision } from '../../platform/http/etag.ts'
 import { errors } from './errors.ts'
 import { profileUpdated, registered, statusChanged } from './events.ts'
 import type { ProfileChange } from './schema.ts'
@@ -62,6 +63,10 @@ export const byId = async (ctx: Ctx, id: string): Promise<UserRow | null> => (aw
 export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> =>
   (await store.userByEmail(ctx.db, normaliseEmail(email))) ?? null
 
+/** The plans of some users, by their ids; in the system's scope. */
+export const plansOf = async (ctx: Ctx, ids: readonly string[]): Promise<ReadonlyMap<string, string>> =>
+  ids.length === 0 ? new Map() : new Map((await store.plansById(ctx.db, ids)).map(({ id, plan }) => [id, plan]))
+
 export const hasAdmin = async (ctx: Ctx): Promise<boolean> => (await store.anAdmin(ctx.db)) !== undefined
 
 /** Holds the account's standing as it is until `tx` ends. Null when there is no such account. */
@@ -81,21 +86,31 @@ const maxSettingsBytes = 65_536
  * Changes the given fields of the caller's own account. `revision` is what `If-Match` named, or null.
  * Errors: 412 `http.precondition_failed`, 409 `users.username_taken`, 422 `users.settings_too_large`.
  */
-export const updateProfile = async (ctx: Ctx, change: ProfileChange, revision: number | null): Promise<UserRow> => {
+export const updateProfile = (ctx: Ctx, change: ProfileChange, revision: number | null): Promise<UserRow> =>
+  updateProfileOf(ctx, callerId(ctx), change, revision)
+
+/** The same for any account within the reach of `ctx`; 404 `users.not_found` for others. */
+export const updateProfileOf = async (ctx: Ctx, id: string, change: ProfileChange, revision: number | null): Promise<UserRow> => {
   if (change.settings !== undefined && Buffer.byteLength(JSON.stringify(change.settings)) > maxSettingsBytes) {
     throw errors.settings_too_large({ errors: [{ path: 'settings', message: `must be at most ${maxSettingsBytes} bytes of JSON` }] })
   }
   const update = change.username === undefined ? change : { ...change, username: change.username.toLowerCase() }
-  const id = callerId(ctx)
   return ctx.tx(async (tx) => {
-    const user = await store.updateProfile(tx.db, id, update, revision, new Date(tx.now()).toISOString()).catch((error: unknown) => {
-      throw isUsernameTaken(error) ? errors.username_taken({ cause: error }) : error
+    if ((await lock(tx, id)) === null) throw errors.not_found()
+    const before = (await byId(tx, id)) as UserRow
+    requireRevision(before, revision)
+    const user = await store.updateProfile(tx.db, id, update, new Date(tx.now()).toISOString()).catch((error: unknown) => {
+      throw isTaken(error, 'users_username_key') ? errors.username_taken({ cause: error }) : error
     })
-    if (user === undefined) throw httpErrors.precondition_failed()
-    tx.emit(profileUpdated, { user_id: id, fields: Object.keys(change) })
+    const fields = Object.keys(change) as (keyof ProfileChange)[]
+    tx.emit(profileUpdated, { user_id: id, fields }, { before: shown(before, fields), after: shown(user, fields) })
     return user
   })
 }
+
+/** What the audit says of a profile. Of the settings, which are the owner's and may be long, only that they changed. */
+const shown = (user: UserRow, fields: readonly (keyof ProfileChange)[]): object =>
+  Object.fromEntries(fields.filter((field) => field !== 'settings').map((field) => [field, user[field]]))
 
 /** Switches an account, which the caller has locked, off or on. Its sessions are the caller's to end: see `identity.setStatus`. */
 export const setActive = async (tx: TxCtx, id: string, is_active: boolean, changed_by: string): Promise<UserRow> => {
@@ -104,12 +119,27 @@ export const setActive = async (tx: TxCtx, id: string, is_active: boolean, chang
   return user
 }
 
+/**
+ * Gives an account, which the caller has locked, an address that was shown to be its owner's, or says that of the one it has. The event is the
+ * caller's to write. 409 `users.email_taken`.
+ */
+export const setAddress = (
+  tx: TxCtx,
+  id: string,
+  address: { readonly email: string; readonly email_verified: boolean },
+): Promise<UserRow> =>
+  store
+    .updateAddress(tx.db, id, { ...address, email: normaliseEmail(address.email) }, new Date(tx.now()).toISOString())
+    .catch((error: unknown) => {
+      throw isTaken(error, 'users_email_key') ? errors.email_taken({ cause: error }) : error
+    })
+
 const callerId = (ctx: Ctx): string => {
   if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
   return ctx.actor.user_id
 }
 
-const isUsernameTaken = (error: unknown): boolean => {
+const isTaken = (error: unknown, key: string): boolean => {
   const { code, constraint_name } = error as { code?: unknown; constraint_name?: unknown }
-  return code === '23505' && constraint_name === 'users_username_key'
+  return code === '23505' && constraint_name === key
 }
