@@ -161,7 +161,9 @@ const eventsIntro = 'Recorded in the transaction that makes the change. Names ne
 
 const events = (): string => {
   const declared = all.flatMap((module) => module.events ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  return declared.map(({ name, doc, data }) => `## \`${name}\`\n\n${doc}\n\n${fields(data)}`).join('\n')
+  return declared
+    .map(({ name, doc, data, audit }) => `## \`${name}\`\n\n${doc}${audit === false ? ' Not in the audit.' : ''}\n\n${fields(data)}`)
+    .join('\n')
 }
 
 const nodesIntro =

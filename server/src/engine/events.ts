@@ -15,21 +15,25 @@ export const executionSucceeded = defineEvent({
   name: 'workflows.execution.succeeded',
   doc: 'An execution came to its end.',
   data: Finished,
+  audit: false,
 })
 export const executionFailed = defineEvent({
   name: 'workflows.execution.failed',
   doc: 'A step of an execution failed and nothing caught it.',
   data: Finished,
+  audit: false,
 })
 export const executionCancelled = defineEvent({
   name: 'workflows.execution.cancelled',
   doc: 'Somebody ended an execution.',
   data: Finished,
+  audit: false,
 })
 export const executionTimedOut = defineEvent({
   name: 'workflows.execution.timed_out',
   doc: "An execution ran longer than its workflow's time limit.",
   data: Finished,
+  audit: false,
 })
 
 /** The event that the journal writes together with the end of an execution. */

@@ -1,6 +1,6 @@
 import type { App } from '../context.ts'
 import type { Module } from '../module.ts'
-import type { News } from './consumer.ts'
+import { eventsOf, type News } from './consumer.ts'
 import { filterOf, matches } from './log.ts'
 
 /** Tells consumers of what was just committed. Never rejects: what fails is logged, and told again by the log. */
@@ -10,7 +10,9 @@ export type TellAtOnce = (app: App, news: readonly News[]) => Promise<void>
 export const tellerOf = (modules: readonly Module[]): TellAtOnce => {
   const listeners = modules
     .flatMap(({ consumers = [] }) => consumers)
-    .flatMap((consumer) => (consumer.atOnce ? [{ name: consumer.name, tell: consumer.atOnce, filter: filterOf(consumer.events) }] : []))
+    .flatMap((consumer) =>
+      consumer.atOnce ? [{ name: consumer.name, tell: consumer.atOnce, filter: filterOf(eventsOf(consumer, modules)) }] : [],
+    )
   return async (app, news) => {
     for (const { name, tell, filter } of listeners) {
       const own = news.filter((event) => matches(filter, event.name))

@@ -1,4 +1,5 @@
 import type { App } from '../context.ts'
+import type { Module } from '../module.ts'
 import type { RecordedEvent } from './event.ts'
 
 /**
@@ -13,8 +14,10 @@ import type { RecordedEvent } from './event.ts'
 export interface Consumer {
   readonly name: string
   readonly delivery: 'durable' | 'every_process'
-  /** Event names; a trailing `*` matches the rest: `identity.*`. */
-  readonly events: readonly string[]
+  /** Event names; a trailing `*` matches the rest: `identity.*`. Or which of those that the modules declare. */
+  readonly events: readonly string[] | ((modules: readonly Module[]) => readonly string[])
+  /** A durable consumer that is new begins with what happens from then on; this one with the oldest event that the log still has. */
+  readonly since?: 'beginning'
   readonly handle: (app: App, events: readonly RecordedEvent[]) => void | Promise<void>
   readonly lost?: (app: App) => void | Promise<void>
   /**
@@ -23,6 +26,10 @@ export interface Consumer {
    */
   readonly atOnce?: (app: App, events: readonly News[]) => void | Promise<void>
 }
+
+/** The names that a consumer asks for, in an app of these modules. */
+export const eventsOf = ({ events }: Consumer, modules: readonly Module[]): readonly string[] =>
+  typeof events === 'function' ? events(modules) : events
 
 /** An event before the log has numbered it. */
 export type News = Pick<RecordedEvent, 'name' | 'workspace_id' | 'data'>

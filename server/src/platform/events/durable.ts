@@ -1,7 +1,7 @@
 import type { App } from '../context.ts'
 import type { Scope } from '../database/scope.ts'
-import type { Consumer } from './consumer.ts'
-import { filterOf, type Position, readNext, startOfLog } from './log.ts'
+import { type Consumer, eventsOf } from './consumer.ts'
+import { beginningOfLog, filterOf, type Position, readNext, startOfLog } from './log.ts'
 import { onWake } from './on-wake.ts'
 
 /** Works one durable consumer off, for as long as this process is the one that owns it. */
@@ -56,7 +56,7 @@ interface BatchHandler {
 }
 
 const batchHandler = (app: App, consumer: Consumer, mayGoOn: () => boolean): BatchHandler => {
-  const filter = filterOf(consumer.events)
+  const filter = filterOf(eventsOf(consumer, app.modules))
   const read = app.database.readSql(asSystem)
   let cursor: Cursor | null = null
   let savedAt = 0
@@ -96,11 +96,12 @@ const batchHandler = (app: App, consumer: Consumer, mayGoOn: () => boolean): Bat
   }
 }
 
-/** Makes the cursor where there is none: a new consumer begins with what happens from now on. */
-export const ensureCursor = async (app: App, consumer: string): Promise<void> => {
+/** Makes the cursor where there is none. */
+export const ensureCursor = async (app: App, { name, since }: Consumer): Promise<void> => {
+  const start = since === 'beginning' ? beginningOfLog : startOfLog
   await app.database.system.unsafe(
-    `insert into event_cursors (consumer, snapshot, floor) select $1, now.snapshot::pg_snapshot, now.floor from (${startOfLog}) as now on conflict do nothing`,
-    [consumer],
+    `insert into event_cursors (consumer, snapshot, floor) select $1, now.snapshot::pg_snapshot, now.floor from (${start}) as now on conflict do nothing`,
+    [name],
     { prepare: true },
   )
 }

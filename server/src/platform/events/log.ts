@@ -28,6 +28,9 @@ export interface Batch {
 
 export const startOfLog = `select pg_current_snapshot()::text as snapshot, millrace.first_id(now() - interval '7 days') as floor`
 
+/** The position of who has read nothing: no transaction had ended. */
+export const beginningOfLog = `select '1:1:' as snapshot, millrace.first_id('epoch') as floor`
+
 const columns = 'id, seq, name, workspace_id, actor_type, actor_id, impersonator_id, origin, data, changes, created_at'
 
 // The two arms are what `not pg_visible_in_snapshot(tx_id, $1)` says, in words that the index on tx_id understands. A transaction lives

@@ -60,7 +60,7 @@ const createRunner = (app: App): Runner => {
 
   const start = async (): Promise<void> => {
     const { control, committed } = app.database
-    for (const consumer of consumers) if (consumer.delivery === 'durable') await ensureCursor(app, consumer.name)
+    for (const consumer of consumers) if (consumer.delivery === 'durable') await ensureCursor(app, consumer)
     const readTail = async (text: string, parameters: readonly unknown[]) => (await control.run(text, parameters)).rows
     const tail = tailLog(app, readTail, consumers, app.use(eventStart), durables.wake)
     const self = randomUUID()

@@ -1,6 +1,6 @@
 import type { App } from '../context.ts'
 import type { Run } from '../database/dialect.ts'
-import type { Consumer } from './consumer.ts'
+import { type Consumer, eventsOf } from './consumer.ts'
 import type { RecordedEvent } from './event.ts'
 import { filterOf, matches, type Position, readNext } from './log.ts'
 import { onWake } from './on-wake.ts'
@@ -17,9 +17,9 @@ const size = 1_000
 const gap_ms = 5
 /** `consumers` are those of every kind: what a durable one asks for is read too, because it is news to that one. */
 export const tailLog = (app: App, run: Run, consumers: readonly Consumer[], start: Position, onNews: () => void): Tail => {
-  const wanted = filterOf([...new Set(consumers.flatMap((consumer) => consumer.events))])
+  const wanted = filterOf([...new Set(consumers.flatMap((consumer) => eventsOf(consumer, app.modules)))])
   const everyProcess = consumers.filter((consumer) => consumer.delivery === 'every_process')
-  const listeners = everyProcess.map((consumer) => ({ consumer, filter: filterOf(consumer.events) }))
+  const listeners = everyProcess.map((consumer) => ({ consumer, filter: filterOf(eventsOf(consumer, app.modules)) }))
   let position = start
   let missed = false
 

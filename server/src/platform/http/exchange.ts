@@ -11,7 +11,8 @@ import type { Headers } from './headers.ts'
 import type { House } from './house.ts'
 import { readIdempotencyKey } from './idempotency-key.ts'
 import { problemDocument } from './problem.ts'
-import type { RawReply, RawRequest } from './route.ts'
+import type { RawReply, RawRequest, Streamed } from './route.ts'
+import { pour } from './pour.ts'
 import { readTraceId } from './trace.ts'
 
 /** What is measured and logged of a request, per route. */
@@ -145,7 +146,7 @@ export class Exchange implements RawRequest, RawReply {
 
   send(status: number, headers: Headers, body: string | Buffer | null): void {
     if (this.sent) return this.log.error({ path: this.path }, 'a second reply to one request was dropped')
-    const head = this.#head(status, headers, body)
+    const head = this.#head(status, headers, body === null ? 0 : Buffer.byteLength(body))
     try {
       if (status < 200) throw new RangeError(`${status} cannot end a reply`)
       this.#response.writeHead(status, head)
@@ -159,6 +160,22 @@ export class Exchange implements RawRequest, RawReply {
     else this.#response.end(body)
     if (!this.incoming.complete && hasBody(this.incoming)) discardRest(this.incoming, this.#response)
     this.#finish(status)
+  }
+
+  /** Sends a reply in parts. Rejects when not even the first one could be made, and nothing was sent. */
+  async stream({ headers, parts }: Streamed): Promise<void> {
+    const source = parts[Symbol.asyncIterator]()
+    const first = await source.next()
+    if (this.sent) return this.log.error({ path: this.path }, 'a second reply to one request was dropped')
+    this.#response.writeHead(200, this.#head(200, { 'cache-control': 'no-store', ...headers }, null))
+    this.sent = true
+    try {
+      await pour(first, source, this.#response)
+    } catch (error) {
+      this.log.error({ err: error, route: this.#observed.route }, 'a reply could not be sent to its end; the connection was cut')
+      this.#response.destroy()
+    }
+    this.#finish(200)
   }
 
   fail(error: unknown): void {
@@ -202,17 +219,14 @@ export class Exchange implements RawRequest, RawReply {
     return httpErrors.validation_failed({ detail: 'A value is outside of what can be stored.', cause: error })
   }
 
-  #head(status: number, headers: Headers, body: string | Buffer | null): { [name: string]: string | number | string[] } {
+  /** `length` in bytes, or null where it is not known before the end. */
+  #head(status: number, headers: Headers, length: number | null): { [name: string]: string | number | string[] } {
     const house = this.#house
     const head: { [name: string]: string | number | string[] } = { 'x-request-id': this.request_id }
     Object.assign(head, house.security_headers, this.rate_headers)
     if (house.cors !== null) Object.assign(head, house.cors.headers(this.incoming.headers.origin))
     Object.assign(head, headers)
-    if (body === null) {
-      if (status !== 204 && status !== 304) head['content-length'] = 0
-    } else if (status !== 204 && status !== 304) {
-      head['content-length'] = Buffer.byteLength(body)
-    }
+    if (length !== null && status !== 204 && status !== 304) head['content-length'] = length
     if (house.draining || this.awaits_continue) head['connection'] = 'close'
     return head
   }

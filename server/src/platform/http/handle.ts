@@ -9,6 +9,7 @@ import { guard } from './guard.ts'
 import { withIdempotency } from './idempotency.ts'
 import { identify } from './identify.ts'
 import { inputOf } from './input.ts'
+import { isStreamedValue } from './route.ts'
 
 /** One request of an ordinary route, from the guard to the reply. Stays in one turn of the event loop until the handler does not. */
 export const handle = (endpoint: Endpoint, exchange: Exchange): void => {
@@ -89,6 +90,10 @@ const work = (endpoint: Endpoint, exchange: Exchange): void => {
 }
 
 const finish = (endpoint: Endpoint, exchange: Exchange, result: unknown): void => {
+  if (isStreamedValue(result)) {
+    exchange.stream(result).catch((error: unknown) => exchange.fail(error))
+    return
+  }
   const answer = answerOf(endpoint, exchange, result)
   exchange.send(answer.status, answer.headers, answer.body)
 }

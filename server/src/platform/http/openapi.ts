@@ -254,7 +254,9 @@ const repliesOf = (route: OrdinaryRoute, schemas: Map<string, JsonSchema>): Docu
         route.etag === true && status.startsWith('2')
           ? { headers: { ETag: { description: 'The revision of the object.', schema: { type: 'string' } } } }
           : {}
-      return [status, { description, ...headers, content: { 'application/json': { schema: named(plain(schema), schemas) } } }]
+      const types = route.streams ?? ['application/json']
+      const content = Object.fromEntries(types.map((type) => [type, { schema: named(plain(schema), schemas) }]))
+      return [status, { description, ...headers, content }]
     }),
   )
 

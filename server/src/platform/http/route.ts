@@ -32,6 +32,8 @@ export type Replies = { readonly [status: number]: TSchema }
 type In<S> = S extends TSchema ? Static<S> : undefined
 type Success<R extends Replies> = { [Status in keyof R]: R[Status] extends TSchema ? Static<R[Status]> : never }[keyof R]
 
+type Answered<R extends Replies> = Success<R> | Reply<Success<R>> | Streamed
+
 export interface RouteInput<P, Q, B> {
   readonly params: In<P>
   readonly query: In<Q>
@@ -66,6 +68,8 @@ export interface RouteDeclaration<
   readonly body_limit_bytes?: number
   /** Success replies by status. The lowest one is used unless the handler answers with `reply()`. Problems need no mention. */
   readonly replies: R
+  /** Content types of what the handler answers with `streamed()`, for OpenAPI. */
+  readonly streams?: readonly string[]
   /** Codes of the errors this route throws beyond the general ones, for OpenAPI. */
   readonly errors?: readonly { readonly code: string; readonly declaration: { readonly status: number; readonly title: string } }[]
   /** The reply is one object with a `revision`: it becomes the ETag, `If-None-Match` is answered with 304, `If-Match` is parsed. */
@@ -84,7 +88,7 @@ export interface RouteDeclaration<
    */
   readonly idempotent?: true | 'claimed'
   readonly limits?: readonly RatePolicy[]
-  readonly handler: (ctx: Ctx, input: RouteInput<P, Q, B>) => Success<R> | Reply<Success<R>> | Promise<Success<R> | Reply<Success<R>>>
+  readonly handler: (ctx: Ctx, input: RouteInput<P, Q, B>) => Answered<R> | Promise<Answered<R>>
 }
 
 // A list of routes with different schemas needs one type; the handler's own input was checked where the route was written.
@@ -195,3 +199,21 @@ export interface Cookie {
 export const reply = <Body>(answer: Omit<Reply<Body>, typeof isReply>): Reply<Body> => ({ ...answer, [isReply]: true })
 
 export const isReplyValue = (value: unknown): value is Reply<unknown> => typeof value === 'object' && value !== null && isReply in value
+
+const isStreamed = Symbol('streamed')
+
+/** An answer that goes out in parts, as they are made: an export that no memory has to hold whole. */
+export interface Streamed {
+  readonly [isStreamed]: true
+  readonly headers: { readonly [name: string]: string }
+  /** Asked for the next part when the client has taken the one before; `return` is called when the client goes away. */
+  readonly parts: AsyncIterable<string>
+}
+
+/**
+ * Answers 200 in parts. What fails before the first part is answered as a problem; after it, the connection is cut, so that nobody takes
+ * what came for the whole.
+ */
+export const streamed = (answer: Omit<Streamed, typeof isStreamed>): Streamed => ({ ...answer, [isStreamed]: true })
+
+export const isStreamedValue = (value: unknown): value is Streamed => typeof value === 'object' && value !== null && isStreamed in value
