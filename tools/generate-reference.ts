@@ -222,6 +222,7 @@ const openapi = (): string => {
     version,
     public_url: 'http://localhost:3000',
     permissions: granted,
+    quotas: all.find((module) => module.quotas)?.quotas ?? null,
     routes: [...routes, ...own.map((route) => ({ route, tag: 'service' }))],
   })
   return `${JSON.stringify(document, null, 2)}\n`

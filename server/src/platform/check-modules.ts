@@ -21,6 +21,9 @@ export const checkModules = (modules: readonly Module[], roles: Roles): void => 
     ...unknownPermissions(modules),
     ...idlePermissions(modules, roles),
     ...authenticators(modules),
+    ...twice('set of quotas', modules, (module) => (module.quotas ? ['requests'] : [])),
+    ...twice('answer', modules, (module) => (module.owners ? ['who owns a workspace'] : [])),
+    ...twice('gauge', modules, (module) => Object.keys(module.gauges ?? {})),
   ]
   if (problems.length > 0) throw new Error(`The modules do not fit together:${problems.map((problem) => `\n  - ${problem}`).join('')}`)
 }

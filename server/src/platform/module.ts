@@ -1,9 +1,10 @@
 import type { SettingDeclarations, Settings } from './config.ts'
-import type { App } from './context.ts'
+import type { App, Ctx } from './context.ts'
 import type { Errors } from './errors.ts'
 import type { Consumer } from './events/consumer.ts'
 import type { EventDeclaration } from './events/event.ts'
 import type { Authenticate } from './http/authenticate.ts'
+import type { Quotas } from './http/quota.ts'
 import type { Route } from './http/route.ts'
 import type { Service } from './service.ts'
 
@@ -48,6 +49,12 @@ export interface Module {
   readonly announce?: (app: App) => Promise<readonly Announcement[]>
   /** Turns credentials into an actor. Exactly one module offers it. */
   readonly authenticate?: Authenticate
+  /** How many requests a caller has. Exactly one module offers it. */
+  readonly quotas?: Quotas | null
+  /** Who owns a workspace, in the system's scope. Exactly one module offers it. */
+  readonly owners?: (ctx: Ctx, workspace_id: string) => Promise<readonly string[]>
+  /** How much there is of what this module keeps and plans limit, by feature; in the scope of the caller. */
+  readonly gauges?: { readonly [feature: string]: (ctx: Ctx) => Promise<number> }
 }
 
 export const defineModule = (module: Module): Module => module

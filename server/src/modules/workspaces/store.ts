@@ -81,6 +81,9 @@ export const memberships = async (
     .select((of) => ['m.workspace_id', 'm.role', of('w.personal_of', '=', user_id).as('is_personal')])
     .execute()) as unknown as readonly { workspace_id: string; role: WorkspaceRole; is_personal: boolean }[]
 
+export const owners = (db: ReadDb, workspace_id: string): Promise<readonly { user_id: string }[]> =>
+  db.selectFrom('workspace_members').select('user_id').where('workspace_id', '=', workspace_id).where('role', '=', 'owner').execute()
+
 export const bySlug = (db: ReadDb, slug: string): Promise<{ id: string; slug: string } | undefined> =>
   db.selectFrom('workspaces').select(['id', 'slug']).where('slug', '=', slug).executeTakeFirst()
 

@@ -72,6 +72,10 @@ export const get = async (ctx: Ctx, id: string): Promise<WorkspaceRow> => {
 /** Every workspace a user belongs to; for the session, in the system's scope. */
 export const membershipsOf = (ctx: Ctx, user_id: string): Promise<readonly Membership[]> => store.memberships(ctx.db, user_id)
 
+/** The users who own a workspace; in the system's scope. */
+export const ownersOf = async (ctx: Ctx, workspace_id: string): Promise<readonly string[]> =>
+  (await store.owners(ctx.db, workspace_id)).map(({ user_id }) => user_id)
+
 /** The workspace that a webhook address names, or null; in the system's scope. */
 export const findBySlug = async (ctx: Ctx, slug: string): Promise<{ readonly id: string; readonly slug: string } | null> =>
   (await store.bySlug(ctx.db, slug)) ?? null

@@ -105,6 +105,22 @@ export interface OneTimeTokensTable {
   expires_at: string
 }
 
+export interface PlanNoticesTable {
+  workspace_id: string
+  subject_id: string
+  feature: string
+  kind: 'near' | 'reached'
+  period_start: string
+  created_at: string
+}
+
+export interface PlanUsageTable {
+  workspace_id: string
+  feature: string
+  period_start: string
+  used: number
+}
+
 export interface RefreshTokensTable {
   token_hash: string
   session_id: string
@@ -235,6 +251,8 @@ export interface Database {
   idempotent_replies: IdempotentRepliesTable
   mails: MailsTable
   one_time_tokens: OneTimeTokensTable
+  plan_notices: PlanNoticesTable
+  plan_usage: PlanUsageTable
   refresh_tokens: RefreshTokensTable
   secret_keys: SecretKeysTable
   secrets: SecretsTable

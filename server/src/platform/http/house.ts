@@ -2,6 +2,7 @@ import type { App } from '../context.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { Cors } from './cors.ts'
 import type { Load } from './load.ts'
+import type { Quotas } from './quota.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** What all requests of one server share. */
@@ -22,4 +23,6 @@ export interface House {
   /** The last Host header found valid; nearly every request repeats it. */
   last_host: string
   readonly authenticate: Authenticate
+  /** What callers have of requests; null where that is not limited. */
+  readonly quotas: Quotas | null
 }

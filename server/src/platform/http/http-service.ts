@@ -32,6 +32,7 @@ export const httpService = defineService<HttpService>({
       app,
       routes: app.modules.flatMap((module) => module.routes ?? []),
       authenticate: authenticateOf(app),
+      quotas: app.modules.find((module) => module.quotas)?.quotas ?? null,
       // The server knows its own.
       errors: app.modules.flatMap((module) => module.errors ?? []).filter((errors) => errors !== httpErrors && errors !== internalErrors),
     })

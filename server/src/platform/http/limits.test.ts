@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../testing/test-database.ts'
 import { type TestServer, testServer } from '../testing/test-server.ts'
 import { measureLoad } from './load.ts'
+import type { Quotas } from './quota.ts'
 import { rawRoute, route } from './route.ts'
 
 /** What stands at the gate until it is opened, and whom it saw leave. */
@@ -59,12 +60,22 @@ const routes = [
   }),
 ]
 
+/** As many as a plan may give, for users who have one. */
+const by_plan: { readonly [plan: string]: number } = { free: 100, premium: 2_000 }
+const quotas: Quotas = {
+  of: (_app, actor) => {
+    const quota = actor.type === 'user' ? by_plan[actor.plan] : undefined
+    return actor.type !== 'user' || quota === undefined ? null : [{ name: 'hour', quota, window_s: 3_600, key: actor.user_id }]
+  },
+  described: by_plan,
+}
+
 let database: TestDatabase
 let mill: TestServer
 
 beforeAll(async () => {
   database = await testDatabase()
-  mill = await testServer({ database, routes, env: { TRUST_PROXY: '1' } })
+  mill = await testServer({ database, routes, quotas, env: { TRUST_PROXY: '1' } })
 })
 
 afterAll(async () => {

@@ -16,7 +16,7 @@ export const mountRoutes = (
   routes: readonly Route[],
   observe: (route: string, quiet: boolean) => Observed,
 ): readonly KnownPath[] => {
-  const limits = createLimits()
+  const limits = createLimits(house)
   const taken = new Map<string, { readonly pattern: string; readonly methods: Set<string> }>()
   for (const route of routes) {
     const pattern = patternOf(route)

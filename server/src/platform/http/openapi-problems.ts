@@ -1,6 +1,6 @@
 import type { ErrorDeclaration } from '../errors.ts'
 import { httpErrors, internalErrors } from './errors.ts'
-import { plan_quotas } from './rate-limit.ts'
+import type { Quotas } from './quota.ts'
 import type { OrdinaryRoute, RawRoute } from './route.ts'
 import type { JsonSchema } from './strict.ts'
 
@@ -51,9 +51,9 @@ export const problemReplies = (errors: readonly Coded[]): { readonly [status: st
   )
 }
 
-export const rateLimits = (route: OrdinaryRoute): readonly object[] => [
+export const rateLimits = (route: OrdinaryRoute, quotas: Quotas | null): readonly object[] => [
   ...(route.limits ?? []).map(({ name, quota, window_s, per }) => ({ name, quota, window_s, per })),
-  ...(route.allow === 'public' ? [] : [{ name: 'hour', quota_by_plan: plan_quotas, window_s: 3_600, per: 'user' }]),
+  ...(route.allow === 'public' || quotas === null ? [] : [{ name: 'hour', quota_by_plan: quotas.described, window_s: 3_600, per: 'user' }]),
 ]
 
 export const securitySchemes = {

@@ -159,6 +159,7 @@ test('the same routes give the same text', () => {
     version: '1',
     public_url: 'https://mill.example',
     permissions: permissionsFrom(permissions),
+    quotas: null,
     routes: routes.map((one) => ({ route: one, tag: 'wheels' })),
   }
   const once = JSON.stringify(openApiOf(input))

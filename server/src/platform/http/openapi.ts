@@ -3,6 +3,7 @@ import { httpErrors } from './errors.ts'
 import { methodsOf, patternOf } from './methods.ts'
 import { errorsOf, problemReplies, problemSchema, rateLimits, rawErrors, securitySchemes } from './openapi-problems.ts'
 import type { Permissions } from '../permissions.ts'
+import type { Quotas } from './quota.ts'
 import { isRaw, type OrdinaryRoute, type RawRoute, type Route } from './route.ts'
 import { type JsonSchema, strict } from './strict.ts'
 
@@ -11,6 +12,7 @@ export interface OpenApiInput {
   readonly public_url: string
   readonly routes: readonly { readonly route: Route; readonly tag: string }[]
   readonly permissions: Permissions
+  readonly quotas: Quotas | null
 }
 
 type Document = { readonly [member: string]: unknown }
@@ -95,7 +97,7 @@ const operationOf = (
         }),
     responses: merged(repliesOf(route, schemas), problemReplies(errorsOf(route))),
     ...(route.allow === 'public' ? {} : { 'x-permission': permissionOf(input.permissions, route.allow) }),
-    'x-rate-limits': rateLimits(route),
+    'x-rate-limits': rateLimits(route, input.quotas),
   }
 }
 

@@ -24,6 +24,7 @@ import { answerOtherMethod, findPath, routed_methods } from './methods.ts'
 import { mountRoutes } from './mount.ts'
 import { openApiOf } from './openapi.ts'
 import { requestMetrics } from './request-metrics.ts'
+import type { Quotas } from './quota.ts'
 import type { Route } from './route.ts'
 import { httpSettings, publicUrl, trustProxy } from './settings.ts'
 import { readRequestId } from './trace.ts'
@@ -33,6 +34,7 @@ export interface HttpServerOptions {
   /** Of all modules. */
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
+  readonly quotas: Quotas | null
   /** Of all modules, and of the platform beside HTTP: for the pages that problem types lead to. */
   readonly errors: readonly Errors[]
 }
@@ -133,6 +135,7 @@ const createHouse = (options: HttpServerOptions): House => {
     draining: false,
     last_host: '',
     authenticate: options.authenticate,
+    quotas: options.quotas,
     sweep: createSweeper(options.app),
     inTurn: onePerTurn(),
   }
@@ -184,6 +187,7 @@ const ownRoutes = (house: House, options: HttpServerOptions): readonly Route[] =
       version,
       public_url: house.public_url,
       permissions: app.permissions,
+      quotas: options.quotas,
       routes: documented().map((route) => ({ route, tag: moduleOf(route) ?? 'service' })),
     })
   const pages = errorPages([...platformErrors, ...options.errors])

@@ -2,8 +2,11 @@ import type { DestinationStream } from 'pino'
 import { idSource } from '../../lib/id.ts'
 import { type Clock, manualClock } from '../clock.ts'
 import type { App } from '../context.ts'
+import { counters } from '../counters/counters.ts'
+import { settings as counterSettings } from '../counters/settings.ts'
 import type { Authenticate } from '../http/authenticate.ts'
 import { httpErrors } from '../http/errors.ts'
+import type { Quotas } from '../http/quota.ts'
 import type { Route } from '../http/route.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
 import { httpSettings } from '../http/settings.ts'
@@ -33,24 +36,26 @@ export interface TestServerOptions {
   readonly permissions?: Least
   readonly env?: { readonly [variable: string]: string }
   readonly database: TestDatabase
+  readonly quotas?: Quotas | null
 }
 
 /**
  * The HTTP server over a database and the routes of a test, with nothing of any module. Whoever sends
  * `Bearer <user_id>/<workspace_role>/<plan>/<role>` is that user, in the workspace of `X-Workspace-Id`.
  */
-export const testServer = async ({ routes, permissions = {}, env = {}, database }: TestServerOptions): Promise<TestServer> => {
+export const testServer = async ({ routes, permissions = {}, env = {}, database, quotas = null }: TestServerOptions): Promise<TestServer> => {
   const lines: string[] = []
   const destination: DestinationStream = { write: (line) => void lines.push(line) }
   const config = loadConfig({
     declared: [
       { owner: 'platform', settings },
       { owner: 'http', settings: httpSettings },
+      { owner: 'counters', settings: counterSettings },
     ],
     env: { MILLRACE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'), MILLRACE_CHECK_REPLIES: 'true', ...env },
   })
   const clock: Clock & { advance: (ms: number) => void } = manualClock(Date.now())
-  const lifecycle = createLifecycle([secrets])
+  const lifecycle = createLifecycle([secrets, counters])
   const newId = idSource(Date.now)
   const log = createLog({ level: 'debug', destination })
   const app = withContexts({
@@ -69,7 +74,7 @@ export const testServer = async ({ routes, permissions = {}, env = {}, database 
     instance_id: newId(),
   })
   await lifecycle.start(app)
-  const server = await createHttpServer({ app, routes, authenticate: whoSaysSo, errors: [] })
+  const server = await createHttpServer({ app, routes, authenticate: whoSaysSo, quotas, errors: [] })
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     ...{ app, server, port, clock, url: `http://127.0.0.1:${port}` },
