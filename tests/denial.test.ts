@@ -1,5 +1,6 @@
 import { afterAll, expect, test, vi } from 'vitest'
 import { publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
+import { challengeOf, setUpTotp } from '../server/src/modules/identity/mfa/codes.testing.ts'
 import { findUnprotected } from '../server/src/platform/testing/catalogue.ts'
 import { denialSuite } from '../server/src/platform/testing/denial.suite.ts'
 import { testApp, type TestUser } from '../server/src/test-app.ts'
@@ -17,6 +18,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect(keyed.status).toBe(201)
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
   expect(hook.status).toBeLessThan(300)
+  await setUpTotp(user, Date.now())
+  await challengeOf(mill, user)
   await vi.waitFor(async () => {
     const [row] = await mill.database
       .owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`
@@ -34,4 +37,5 @@ await denialSuite({
   database: mill.database,
   a: { user_id: anna.id, workspace_id: anna.workspace_id },
   b: { user_id: ben.id, workspace_id: ben.workspace_id },
+  empty: { passkeys: 'no route adds one yet', passkey_handles: 'no route makes one yet' },
 })

@@ -11,6 +11,7 @@ import { deviceOf } from './device.ts'
 import { errors } from './errors.ts'
 import { loginFailed, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
+import { givenBy } from './mfa/mfa.ts'
 import { isOutdated } from './password-hash.ts'
 import type { Login, Registration } from './schema.ts'
 import { tokenKeys } from './services.ts'
@@ -52,7 +53,8 @@ const nobody = '00000000-0000-0000-0000-000000000000'
 
 /**
  * Signs in with a password. An unknown address, a wrong password and an account that is switched off take the same way: two reads, one hash,
- * one event, and the same 401 `auth.invalid_credentials`. Also 429 `identity.too_many_attempts`, 503 `identity.busy`.
+ * one event, and the same 401 `auth.invalid_credentials`. With the right password also 401 `auth.mfa_required`, 401 `auth.mfa_invalid` and
+ * 429 `auth.mfa_blocked`; at any time 429 `identity.too_many_attempts`, 503 `identity.busy`.
  */
 export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tokens> => {
   const email = users.normaliseEmail(input.email)
@@ -72,6 +74,7 @@ export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tok
     method: 'password',
     remember_me: input.remember_me ?? false,
     client,
+    second_factor: givenBy(input.code),
     first: async (tx) => {
       // Somebody may have changed it while this one was hashed, and ended all sessions that it could open.
       if ((await store.passwordHash(tx.db, user.id)) !== stored) return errors.invalid_credentials()

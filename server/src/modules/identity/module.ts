@@ -6,6 +6,9 @@ import { busy, errors } from './errors.ts'
 import { loginFailed, sessionCreated, sessionRevoked, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { setupLink } from './identity.ts'
+import { errors as mfaErrors } from './mfa/errors.ts'
+import * as mfaEvents from './mfa/events.ts'
+import * as mfaRoutes from './mfa/routes.ts'
 import { sendLinks } from './recovery/consumers.ts'
 import { errors as recoveryErrors } from './recovery/errors.ts'
 import * as recoveryEvents from './recovery/events.ts'
@@ -21,12 +24,12 @@ export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy, recoveryErrors],
+  errors: [errors, busy, recoveryErrors, mfaErrors],
   permissions: { 'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true } },
-  events: [sessionCreated, sessionRevoked, loginFailed, signingKeyRotated, ...Object.values(recoveryEvents)],
+  events: [sessionCreated, sessionRevoked, loginFailed, signingKeyRotated, ...Object.values(recoveryEvents), ...Object.values(mfaEvents)],
   migrations: new URL('./migrations/', import.meta.url),
   services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, linkQuota, configuredAdmin],
-  routes: [...Object.values(routes), ...Object.values(recoveryRoutes), setupPage],
+  routes: [...Object.values(routes), ...Object.values(recoveryRoutes), ...Object.values(mfaRoutes), setupPage],
   consumers: [forget, sendLinks],
   announce: async (app) => {
     const link = await setupLink(app)

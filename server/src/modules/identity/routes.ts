@@ -6,6 +6,7 @@ import { errors as userErrors } from '../users/errors.ts'
 import { User } from '../users/schema.ts'
 import { busy, errors } from './errors.ts'
 import * as identity from './identity.ts'
+import { errors as mfaErrors } from './mfa/errors.ts'
 import { clearRefreshCookie, readRefreshCookie } from './refresh-cookie.ts'
 import { Login, Me, Message, Refresh, Registration, Session, Setup, SignedIn, StatusChange, Verified } from './schema.ts'
 import { clientOf, signedIn } from './token-reply.ts'
@@ -35,7 +36,14 @@ export const login = route({
   body: Login,
   body_limit_bytes: 16_384,
   replies: { 200: SignedIn },
-  errors: [errors.invalid_credentials, busy.too_many_attempts, busy.busy],
+  errors: [
+    errors.invalid_credentials,
+    mfaErrors.mfa_required,
+    mfaErrors.mfa_invalid,
+    mfaErrors.mfa_blocked,
+    busy.too_many_attempts,
+    busy.busy,
+  ],
   limits: [{ name: 'sign-in', quota: 60, window_s: 60, per: 'address' }],
   handler: async (ctx, { body, request }) => signedIn(200, await identity.login(ctx, body, clientOf(request)), body.use_cookie === true),
 })

@@ -4,6 +4,8 @@ import type { UserRow } from '../users/users.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
 import { errors } from './errors.ts'
 import type { Method } from './events.ts'
+import { demand } from './mfa/challenges.ts'
+import type { Given } from './mfa/mfa.ts'
 import * as sessions from './sessions.ts'
 import type { Client, Tokens } from './sessions.ts'
 
@@ -12,6 +14,8 @@ export interface SignIn {
   readonly method: Method
   readonly remember_me: boolean
   readonly client: Client
+  /** What was given along with the first factor, for an account that has a second one. */
+  readonly second_factor?: Given
   /**
    * What goes with it in the same transaction, before anything else: using up a link, storing a fresh hash. What it answers is thrown
    * after the commit, so that a refusal need not undo what it wrote.
@@ -21,7 +25,8 @@ export interface SignIn {
 
 /**
  * The one door: every way of signing in ends here, once it has shown who somebody is, so that all of them ask the same of an account.
- * Errors: 401 `auth.invalid_credentials` for an account that is switched off, and those of `first`.
+ * Errors: 401 `auth.invalid_credentials` for an account that is switched off, those of `first`, and for an account that has a second factor
+ * 401 `auth.mfa_required`, 401 `auth.mfa_invalid` and 429 `auth.mfa_blocked`.
  */
 export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
   const system = ctx.asSystem('open a session for somebody who has shown who they are')
@@ -32,6 +37,8 @@ export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
     if (user === null) return errors.invalid_credentials()
     const refused = (await input.first?.(tx)) ?? null
     if (refused !== null) return refused
+    const missing = await demand(tx, { ...input, given: input.second_factor })
+    if (missing !== null) return missing
     return sessions.open(tx, { user, workspace_id, remember_me: input.remember_me, method: input.method, client: input.client })
   })
   if (outcome instanceof Error) throw outcome

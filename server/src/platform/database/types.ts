@@ -96,6 +96,16 @@ export interface MailsTable {
   ended_at: string | null
 }
 
+export interface MfaChallengesTable {
+  token_hash: string
+  user_id: string
+  method: string
+  remember_me: boolean
+  wrong_tries: Generated<number>
+  created_at: string
+  expires_at: string
+}
+
 export interface OneTimeTokensTable {
   token_hash: string
   purpose: string
@@ -103,6 +113,31 @@ export interface OneTimeTokensTable {
   data: ColumnType<Json, JsonInput, JsonInput>
   created_at: string
   expires_at: string
+}
+
+export interface PasskeyChallengesUsedTable {
+  challenge_hash: string
+  expires_at: string
+}
+
+export interface PasskeyHandlesTable {
+  user_id: string
+  handle: string
+}
+
+export interface PasskeysTable {
+  id: string
+  user_id: string
+  credential_id: string
+  public_key: string
+  counter: number
+  transports: string[]
+  aaguid: string
+  is_synced: boolean
+  name: string
+  revision: Generated<number>
+  created_at: string
+  last_used_at: string | null
 }
 
 export interface PlanNoticesTable {
@@ -119,6 +154,12 @@ export interface PlanUsageTable {
   feature: string
   period_start: string
   used: number
+}
+
+export interface RecoveryCodesTable {
+  user_id: string
+  code_hash: string
+  used_at: string | null
 }
 
 export interface RefreshTokensTable {
@@ -162,6 +203,16 @@ export interface SetupTokensTable {
   token_hash: string
   created_at: string
   expires_at: string
+}
+
+export interface TotpFactorsTable {
+  user_id: string
+  sealed_secret: string
+  created_at: string
+  confirmed_at: string | null
+  last_step: Generated<number>
+  wrong_in_a_row: Generated<number>
+  blocked_until: string | null
 }
 
 export interface UserPasswordsTable {
@@ -250,14 +301,20 @@ export interface Database {
   executions: ExecutionsTable
   idempotent_replies: IdempotentRepliesTable
   mails: MailsTable
+  mfa_challenges: MfaChallengesTable
   one_time_tokens: OneTimeTokensTable
+  passkey_challenges_used: PasskeyChallengesUsedTable
+  passkey_handles: PasskeyHandlesTable
+  passkeys: PasskeysTable
   plan_notices: PlanNoticesTable
   plan_usage: PlanUsageTable
+  recovery_codes: RecoveryCodesTable
   refresh_tokens: RefreshTokensTable
   secret_keys: SecretKeysTable
   secrets: SecretsTable
   sessions: SessionsTable
   setup_tokens: SetupTokensTable
+  totp_factors: TotpFactorsTable
   user_passwords: UserPasswordsTable
   users: UsersTable
   workflow_versions: WorkflowVersionsTable

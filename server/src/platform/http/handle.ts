@@ -37,12 +37,12 @@ const enter = (endpoint: Endpoint, exchange: Exchange, who: Identified): void =>
 }
 
 const receive = (endpoint: Endpoint, exchange: Exchange): void => {
-  const { method } = endpoint.route
-  if (method === 'GET' || method === 'DELETE') return work(endpoint, exchange)
+  const { method, body } = endpoint.route
+  if (method === 'GET' || (method === 'DELETE' && body === undefined)) return work(endpoint, exchange)
   const began = performance.now()
-  readBody(exchange.incoming, endpoint.body_limit, exchange.proceed, (problem, body) => {
+  readBody(exchange.incoming, endpoint.body_limit, exchange.proceed, (problem, bytes) => {
     if (problem !== null) return exchange.fail(problem)
-    exchange.body = body
+    exchange.body = bytes
     const go = (): void => {
       try {
         if (performance.now() - began < stale_ms) work(endpoint, exchange)
@@ -51,7 +51,7 @@ const receive = (endpoint: Endpoint, exchange: Exchange): void => {
         exchange.fail(error)
       }
     }
-    if (body.length < large_bytes) go()
+    if (bytes.length < large_bytes) go()
     else endpoint.house.inTurn(go)
   })
 }

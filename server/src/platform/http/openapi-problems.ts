@@ -16,7 +16,7 @@ export const rawErrors = (route: RawRoute): readonly Coded[] => [
 
 /** What may go wrong on a route, beside what it declares itself. */
 export const errorsOf = (route: OrdinaryRoute): readonly Coded[] => {
-  const writes = route.method !== 'GET' && route.method !== 'DELETE'
+  const writes = route.method !== 'GET' && (route.method !== 'DELETE' || route.body !== undefined)
   return [
     ...(route.errors ?? []),
     httpErrors.malformed_request,

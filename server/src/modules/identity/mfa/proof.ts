@@ -1,0 +1,44 @@
+import type { Ctx } from '../../../platform/context.ts'
+import * as users from '../../users/users.ts'
+import { attempts } from '../attempts.ts'
+import { hashPool } from '../hash-pool.ts'
+import { errors as recoveryErrors } from '../recovery/errors.ts'
+import * as sessions from '../sessions.ts'
+import { passwordHash, sessionById } from '../store.ts'
+import { check, givenBy, requirement } from './mfa.ts'
+import type { Proof } from './schema.ts'
+
+/** An account that has neither a password nor a second factor shows who it is by having signed in so recently. */
+const fresh_ms = 900_000
+
+/**
+ * Makes sure that it is the owner of the account who asks, and not somebody with a copy of their access token. Right is the password or a second
+ * factor; an account that has neither needs a session younger than 15 minutes. Errors: 403 `auth.reauthentication_required`,
+ * 403 `auth.password_wrong`, 401 `auth.mfa_invalid`, 429 `auth.mfa_blocked`, 429 `identity.too_many_attempts`, 503 `identity.busy`.
+ */
+export const requireProof = async (ctx: Ctx, { password, code }: Proof): Promise<void> => {
+  const { user_id, session_id } = sessions.caller(ctx)
+  const system = ctx.asSystem('make sure that it is the owner of an account who changes how to sign in', ctx.workspace_id ?? undefined)
+  const stored = await passwordHash(system.db, user_id)
+  if (password !== undefined && stored !== null) return requirePassword(system, user_id, password, stored)
+  const factors = await requirement(system, user_id)
+  if (code !== undefined && factors !== null) {
+    const refused = await system.tx((tx) => check(tx, user_id, givenBy(code)))
+    if (refused !== null) throw refused
+    return
+  }
+  if (stored === null && factors === null) {
+    const session = await sessionById(system.db, session_id)
+    if (session !== undefined && Date.parse(session.created_at) + fresh_ms > ctx.now()) return
+  }
+  throw recoveryErrors.reauthentication_required({ extra: { methods: [...(stored === null ? [] : ['password']), ...(factors ?? [])] } })
+}
+
+const requirePassword = async (system: Ctx, user_id: string, password: string, stored: string): Promise<void> => {
+  const user = await users.byId(system, user_id)
+  if (user === null) throw recoveryErrors.reauthentication_required()
+  const address = system.client?.address ?? null
+  await system.use(attempts).begin(user.email, address)
+  if (!(await system.use(hashPool).verify(password, stored))) throw recoveryErrors.password_wrong()
+  await system.use(attempts).succeeded(user.email, address)
+}
