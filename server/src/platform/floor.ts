@@ -11,7 +11,7 @@ import { settings as outboundSettings } from './outbound/settings.ts'
 import { readiness } from './readiness.ts'
 import { secrets } from './secrets.ts'
 import { settings } from './settings.ts'
-import { counters } from './counters/counters.ts'
+import { counterCheck, counters } from './counters/counters.ts'
 import { settings as counterSettings } from './counters/settings.ts'
 
 /** What the platform declares, in the form in which modules declare theirs: below all of them. */
@@ -23,7 +23,13 @@ export const platformBelow: readonly Module[] = [
     services: [eventStart, secrets, weeklyPartitions],
     migrations: new URL('./migrations/', import.meta.url),
   }),
-  defineModule({ name: 'counters', settings: counterSettings, services: [counters] }),
+  defineModule({
+    name: 'counters',
+    settings: counterSettings,
+    services: [counters],
+    checks: [counterCheck],
+    migrations: new URL('./counters/migrations/', import.meta.url),
+  }),
   defineModule({ name: 'outbound', settings: outboundSettings, errors: outboundErrors, services: [outbound] }),
 ]
 

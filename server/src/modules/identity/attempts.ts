@@ -1,4 +1,4 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { counters } from '../../platform/counters/counters.ts'
 import { defineService } from '../../platform/service.ts'
 import { busy } from './errors.ts'
 
@@ -18,18 +18,17 @@ const window_s = 900
  */
 export const attempts = defineService<Attempts>({
   name: 'identity.attempts',
-  create: () => {
-    const limiter = new RateLimiterMemory({ points: tries, duration: window_s, keyPrefix: 'sign-in' })
+  create: (app) => {
+    const counter = app.use(counters).counter('sign-in', window_s)
     const keyOf = (email: string, address: string | null): string => `${email}|${networkOf(address)}`
     return {
       begin: async (email, address) => {
-        await limiter.consume(keyOf(email, address)).catch((refused: unknown) => {
-          if (!(refused instanceof RateLimiterRes)) throw refused
-          throw busy.too_many_attempts({ headers: { 'retry-after': String(Math.max(1, Math.ceil(refused.msBeforeNext / 1000))) } })
-        })
+        const { used, reset_ms } = await counter.add(keyOf(email, address))
+        if (used <= tries) return
+        throw busy.too_many_attempts({ headers: { 'retry-after': String(Math.max(1, Math.ceil(reset_ms / 1000))) } })
       },
       succeeded: async (email, address) => {
-        await limiter.reward(keyOf(email, address))
+        await counter.add(keyOf(email, address), -1)
       },
     }
   },

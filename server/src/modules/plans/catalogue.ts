@@ -22,7 +22,12 @@ export interface FeatureDeclaration {
 
 export const features = {
   requests: { kind: 'rate', per: 'user', unit: 'requests per hour', doc: 'Requests to the API.' },
-  executions: { kind: 'counted', per: 'workspace', unit: 'executions per month', doc: 'Executions of workflows, however they are started.' },
+  executions: {
+    kind: 'counted',
+    per: 'workspace',
+    unit: 'executions per month',
+    doc: 'Executions of workflows, however they are started.',
+  },
   ai_budget_pico_usd: {
     kind: 'counted',
     per: 'workspace',

@@ -4,7 +4,9 @@ import { FeatureName, PlanTitle } from './schema.ts'
 
 const data = Type.Object({
   workspace_id: Type.String({ format: 'uuid' }),
-  user_id: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], { description: 'Whose limit it is, where it is not the workspace’s.' }),
+  user_id: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
+    description: 'Whose limit it is, where it is not the workspace’s.',
+  }),
   feature: FeatureName,
   plan: PlanTitle,
   limit: Type.Integer(),

@@ -54,7 +54,8 @@ test('fifty at once take exactly what the plan has left', async () => {
   const outcomes = await Promise.allSettled(Array.from({ length: 50 }, async () => use(ben, 1)))
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(20)
   for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'plans.limit_reached', details: { extra: { used: 1_000 } } })
+    if (outcome.status === 'rejected')
+      expect(outcome.reason).toMatchObject({ code: 'plans.limit_reached', details: { extra: { used: 1_000 } } })
   }
   await setPlan(ben, 'basic')
   await use(ben, 1)

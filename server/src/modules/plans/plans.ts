@@ -62,9 +62,7 @@ export const checkFor = (app: App, workspace_id: string, need: CountedNeed): Spe
 /** Gives back what was taken. */
 export const refund = async (app: App, spent: Spent | null): Promise<void> => {
   if (spent === null) return
-  await app
-    .asSystem('what was taken from a plan was not used', spent.workspace_id)
-    .tx((tx) => store.giveBack(tx.db, spent, spent.amount))
+  await app.asSystem('what was taken from a plan was not used', spent.workspace_id).tx((tx) => store.giveBack(tx.db, spent, spent.amount))
 }
 
 /** The plan of a workspace, the best among its owners; at once when it is in memory. */
@@ -143,7 +141,9 @@ const holderOf = (tx: TxCtx, need: GaugeNeed): Holder | Promise<Holder> => {
   }
   const id = need.user_id
   if (id === undefined) throw new Error(`Whose ${need.feature} they are has to be said where nobody is signed in.`)
-  return users.plansOf(tx.asSystem('the plan of a user who is not the caller'), [id]).then((found) => ({ id, plan: bestOf([...found.values()]) }))
+  return users
+    .plansOf(tx.asSystem('the plan of a user who is not the caller'), [id])
+    .then((found) => ({ id, plan: bestOf([...found.values()]) }))
 }
 
 const room = (tx: TxCtx, need: GaugeNeed, { id, plan }: Holder): null | Promise<null> => {

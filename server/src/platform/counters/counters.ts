@@ -1,60 +1,70 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { App } from '../context.ts'
+import type { HealthCheck } from '../module.ts'
 import { defineService } from '../service.ts'
+import { StartError } from '../start-error.ts'
+import type { Counter, SharedStore } from './counter.ts'
+import { insure, type Insured } from './insured.ts'
+import { memoryCounter } from './limiter.ts'
+import { postgresStore } from './postgres-store.ts'
+import { redisStore } from './redis-store.ts'
+import { settings } from './settings.ts'
 
-/** What has been counted under a key in the window that runs. */
-export interface Count {
-  readonly used: number
-  /** Until the window ends and the count begins anew. */
-  readonly reset_ms: number
-}
+export type { Count, Counter } from './counter.ts'
 
-/** Counts by key in windows of one length, each of which begins with the first count. No call rejects. */
-export interface Counter {
-  /** Adds, by default one, and answers what there is then. A negative amount gives back. */
-  readonly add: (key: string, amount?: number) => Promise<Count>
-  /** What there is, without a count. */
-  readonly read: (key: string) => Promise<Count>
-  /** Begins anew. */
-  readonly reset: (key: string) => Promise<void>
-}
-
-/** The counters of everything that is limited by time. */
+/** The counters of everything that is limited by time. Their calls never reject and never hang. */
 export interface Counters {
   /** `name` keeps the keys of one counter from those of another; who asks for the same name again gets the same counter. */
   readonly counter: (name: string, window_s: number) => Counter
 }
 
-/** Whoever asks compares with a quota of its own: here nothing is refused. */
-const no_limit = Number.MAX_SAFE_INTEGER
+interface Store {
+  readonly shared: SharedStore | null
+  readonly insured: Insured | null
+}
 
-export const counters = defineService<Counters>({
+export const counters = defineService<Counters & { readonly store: Store }>({
   name: 'counters',
-  create: () => {
+  create: async (app) => {
+    const shared = await storeOf(app)
+    const insured = shared === null ? null : insure(shared, app.log)
+    const make = insured === null ? memoryCounter : insured.counter
     const made = new Map<string, Counter>()
     return {
+      store: { shared, insured },
       counter: (name, window_s) => {
         const known = made.get(name)
         if (known !== undefined) return known
-        const counter = memoryCounter(name, window_s)
+        const counter = make(name, window_s)
         made.set(name, counter)
         return counter
       },
     }
   },
+  start: async ({ store: { shared, insured } }) => {
+    await shared?.open()
+    await insured?.check()
+  },
+  stop: ({ store }) => store.shared?.close(),
 })
 
-const countOf = (result: RateLimiterRes): Count => ({ used: Math.max(0, result.consumedPoints), reset_ms: result.msBeforeNext })
+const storeOf = async (app: App): Promise<SharedStore | null> => {
+  const { counters: wanted, redis_url } = app.settings(settings)
+  const name = wanted === 'auto' ? (redis_url === null ? 'memory' : 'redis') : wanted
+  if (name === 'memory') return null
+  if (name === 'postgres') return postgresStore(app)
+  if (redis_url !== null) return redisStore(redis_url)
+  throw new StartError(
+    'MILLRACE_COUNTERS is redis, and REDIS_URL is not set.',
+    'Set REDIS_URL to a Redis or Valkey, or MILLRACE_COUNTERS to memory or postgres.',
+  )
+}
 
-const memoryCounter = (name: string, window_s: number): Counter => {
-  const limiter = new RateLimiterMemory({ points: no_limit, duration: window_s, keyPrefix: name })
-  return {
-    add: (key, amount = 1) => limiter.consume(key, amount).then(countOf),
-    read: async (key) => {
-      const found = await limiter.get(key)
-      return found === null ? { used: 0, reset_ms: window_s * 1_000 } : countOf(found)
-    },
-    reset: async (key) => {
-      await limiter.delete(key)
-    },
-  }
+export const counterCheck: HealthCheck = {
+  name: 'counters',
+  check: async (app) => {
+    const { shared, insured } = app.use(counters).store
+    if (shared === null || insured === null) return { ok: true, detail: 'memory' }
+    const ok = await insured.check()
+    return { ok, detail: ok ? shared.name : `${shared.name} is away; each process counts for itself` }
+  },
 }

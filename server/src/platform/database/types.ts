@@ -156,6 +156,12 @@ export interface PlanUsageTable {
   used: number
 }
 
+export interface RateCountersTable {
+  key: string
+  points: number
+  expire: number | null
+}
+
 export interface RecoveryCodesTable {
   user_id: string
   code_hash: string
@@ -308,6 +314,7 @@ export interface Database {
   passkeys: PasskeysTable
   plan_notices: PlanNoticesTable
   plan_usage: PlanUsageTable
+  rate_counters: RateCountersTable
   recovery_codes: RecoveryCodesTable
   refresh_tokens: RefreshTokensTable
   secret_keys: SecretKeysTable
