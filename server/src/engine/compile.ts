@@ -7,6 +7,7 @@ import type { Root, Scope } from './expression/scope.ts'
 import { Fault } from './expression/value.ts'
 import type { Definition, DefinitionNode } from './graph/definition.ts'
 import { buildGraph, type Graph, type NodeShape } from './graph/graph.ts'
+import type { ExecutionMode } from './contract.ts'
 import { outputOf, outputsOf, type Run, type StepError } from './graph/plan.ts'
 import { evaluatedConfigs } from './node-config.ts'
 import { NodeFailure, type NodeType } from './node.ts'
@@ -136,7 +137,7 @@ export interface ScopeFacts {
   readonly workspace_id: string
   readonly workflow_id: string
   readonly version: number
-  readonly mode: 'live' | 'test'
+  readonly mode: ExecutionMode
   /** Unix milliseconds. */
   readonly started_at: number
 }

@@ -3,6 +3,9 @@ import type { TxCtx } from '../platform/context.ts'
 import type { Definition } from './graph/definition.ts'
 import type { HttpReply } from './node.ts'
 
+/** `job`: work of the product itself. */
+export type ExecutionMode = 'live' | 'test' | 'job'
+
 export type ExecutionStatus = 'queued' | 'running' | 'waiting' | FinalStatus
 
 export interface ExecutionError {
@@ -17,7 +20,7 @@ export interface StartExecution {
   readonly workspace_id: string
   readonly workflow_id: string
   readonly version: number
-  readonly mode: 'live' | 'test'
+  readonly mode: ExecutionMode
   /** The trigger node that fires. */
   readonly trigger_node_id: string
   /** What `trigger` is in expressions. */

@@ -1,8 +1,11 @@
 import { defineService } from '../platform/service.ts'
 import type { Engine } from './contract.ts'
 import { openExecutor } from './executor/executor.ts'
+import { jobTypes } from './job-types.ts'
+import { requestCancel } from './leases/claim.ts'
 import type { NodeType } from './node.ts'
 import { coreNodes } from './nodes/core.ts'
+import { layOutSchedules, recurringOf, startDue } from './schedules.ts'
 import { settings } from './settings.ts'
 import { insertVersion, openVersions } from './versions.ts'
 
@@ -29,20 +32,19 @@ export const engine = defineService<Engine & EngineLife>({
     const { system: sql } = app.database
     const { capacity, step_timeout_ms, takeover_ms } = app.settings(settings)
     const read = app.database.readSql({ role: 'millrace_system', user_id: null, workspace_id: null })
-    const versions = openVersions({ read, nodeTypes: app.use(nodeTypes) })
-    const executor = await openExecutor({ app, sql, versions, capacity, step_timeout_ms, takeover_ms, random: Math.random })
+    const types = app.use(jobTypes)
+    const recurring = recurringOf(types.values())
+    await layOutSchedules(sql, app.now(), recurring)
+    const executor = await openExecutor({
+      ...{ app, sql, capacity, step_timeout_ms, takeover_ms, random: Math.random },
+      versions: openVersions({ read, nodeTypes: app.use(nodeTypes), own: types }),
+      jobs: [...types.keys()],
+      onDue: () => startDue(app, recurring, executor.start),
+    })
     return {
       start: executor.start,
       deploy: insertVersion,
-      cancel: async (execution_id) => {
-        if (executor.cancel(execution_id)) return true
-        const rows = await sql`
-          update executions
-          set cancel_requested = true
-          where id = ${execution_id} and finished_at is null
-          returning id`
-        return rows.length === 1
-      },
+      cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
       life: executor,
     }
   },

@@ -43,3 +43,14 @@ export const eventOf: { readonly [S in FinalStatus]: typeof executionSucceeded }
   cancelled: executionCancelled,
   timed_out: executionTimedOut,
 }
+
+export const jobFailed = defineEvent({
+  name: 'engine.job.failed',
+  doc: 'Work of the product itself was given up: its attempts were used up, or trying again could not help.',
+  data: Type.Object({
+    execution_id: Type.String({ format: 'uuid' }),
+    job: Type.String(),
+    status: Type.Union([Type.Literal('failed'), Type.Literal('cancelled'), Type.Literal('timed_out')]),
+    code: Type.Union([Type.String(), Type.Null()]),
+  }),
+})

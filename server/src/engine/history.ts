@@ -96,7 +96,7 @@ const columns = [
 ] as const
 
 const filtered = (db: ReadDb, filter: Omit<ExecutionFilter, 'after' | 'order' | 'limit'>) => {
-  let query = db.selectFrom('executions')
+  let query = db.selectFrom('executions').where('mode', '<>', 'job')
   if (filter.workflow_id !== undefined) query = query.where('workflow_id', '=', filter.workflow_id)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)
   if (filter.trigger !== undefined) query = query.where('trigger_type', '=', filter.trigger)
@@ -128,7 +128,7 @@ export const readExecution = async (
   options: { readonly payloads: boolean },
 ): Promise<ExecutionView | undefined> => {
   const [row, records] = await Promise.all([
-    db.selectFrom('executions').select(columns).where('id', '=', id).executeTakeFirst(),
+    db.selectFrom('executions').select(columns).where('id', '=', id).where('mode', '<>', 'job').executeTakeFirst(),
     db.selectFrom('execution_records').select('body').where('execution_id', '=', id).orderBy('seq').execute(),
   ])
   if (row === undefined) return undefined

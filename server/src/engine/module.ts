@@ -1,14 +1,16 @@
 import { defineModule } from '../platform/module.ts'
 import { engine, nodeTypes } from './engine.ts'
 import { errors } from './errors.ts'
-import { eventOf } from './events.ts'
+import { eventOf, jobFailed } from './events.ts'
+import { jobTypes } from './job-types.ts'
+import { jobs } from './jobs.ts'
 import { settings } from './settings.ts'
 
 export default defineModule({
   name: 'engine',
   settings,
   errors,
-  events: Object.values(eventOf),
-  services: [nodeTypes, engine],
+  events: [...Object.values(eventOf), jobFailed],
+  services: [nodeTypes, jobTypes, engine, jobs],
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -62,6 +62,17 @@ export class NodeFailure extends Error {
   }
 }
 
+/** Thrown by an effect that is to be run again at a later time: durable, however far away that is. It has not failed, and may ask as often as it likes. */
+export class Later extends Error {
+  readonly ms: number
+
+  constructor(ms: number) {
+    super(`to be run again in ${ms} ms`)
+    this.name = 'Later'
+    this.ms = Math.max(0, Math.ceil(ms))
+  }
+}
+
 interface Description {
   /** `http.request`: group and name. */
   readonly type: string

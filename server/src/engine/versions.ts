@@ -19,7 +19,12 @@ interface Kept {
   readonly bytes: number
 }
 
-export const openVersions = (options: { readonly read: Run; readonly nodeTypes: ReadonlyMap<string, NodeType> }): Versions => {
+export const openVersions = (options: {
+  readonly read: Run
+  readonly nodeTypes: ReadonlyMap<string, NodeType>
+  /** Those of the program itself, which are stored nowhere, by the id that stands for a workflow's. */
+  readonly own: ReadonlyMap<string, { readonly version: CompiledVersion }>
+}): Versions => {
   const compiled = new Map<string, Kept>()
   let bytes = 0
   const loading = new Map<string, Promise<CompiledVersion>>()
@@ -52,6 +57,8 @@ export const openVersions = (options: { readonly read: Run; readonly nodeTypes: 
         }
         return found.made
       }
+      const own = options.own.get(workflow_id)
+      if (own !== undefined) return own.version
       const running = loading.get(key) ?? load(key, workflow_id, version).finally(() => loading.delete(key))
       loading.set(key, running)
       return running

@@ -45,6 +45,8 @@ export interface Module {
   readonly checks?: readonly HealthCheck[]
   /** Node types for the engine; typed there, opaque here, because the platform knows no engine. */
   readonly nodes?: readonly unknown[]
+  /** Work of the module's own that the engine executes, opaque for the same reason. */
+  readonly jobs?: readonly unknown[]
   /** Told once the server is ready, to whoever started it. */
   readonly announce?: (app: App) => Promise<readonly Announcement[]>
   /** Turns credentials into an actor. Exactly one module offers it. */

@@ -1,13 +1,25 @@
 import type { Failure } from '../graph/failure.ts'
 import type { JsonObject } from '../../lib/json.ts'
-import { type EffectNode, NodeFailure, type NodeInput, type NodeIo, type NodeResult } from '../node.ts'
+import { again_code } from '../graph/plan.ts'
+import { type EffectNode, Later, NodeFailure, type NodeInput, type NodeIo, type NodeResult } from '../node.ts'
 
-export type Attempt =
-  | { readonly ok: true; readonly result: NodeResult }
-  | { readonly ok: false; readonly failure: Failure & { readonly details: JsonObject | null } }
+type StepFailure = Failure & { readonly details: JsonObject | null }
+
+export type Attempt = { readonly ok: true; readonly result: NodeResult } | { readonly ok: false; readonly failure: StepFailure }
 
 /** What an error means for the step. Only a `NodeFailure` speaks for itself; anything else is a fault of the node type and says little. */
-export const failureOf = (error: unknown): Failure & { readonly details: JsonObject | null } =>
+export const failureOf = (error: unknown): StepFailure => (error instanceof Later ? again(error) : failed(error))
+
+const again = ({ ms }: Later): StepFailure => ({
+  code: again_code,
+  message: 'The node is to be run again later',
+  retryable: true,
+  retry_after_ms: null,
+  again_in_ms: ms,
+  details: null,
+})
+
+const failed = (error: unknown): StepFailure =>
   error instanceof NodeFailure
     ? { code: error.code, message: error.message, retryable: error.retryable, retry_after_ms: error.retry_after_ms, details: error.details }
     : {

@@ -1,6 +1,7 @@
 import type { App } from '../../platform/context.ts'
 import type { ScopeFacts } from '../compile.ts'
-import { eventOf } from '../events.ts'
+import { eventOf, jobFailed } from '../events.ts'
+import { jobTypes, workspaceOf } from '../job-types.ts'
 import type { Outcome, Step } from '../graph/plan.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
 import type { Live } from './live.ts'
@@ -9,20 +10,37 @@ import type { Live } from './live.ts'
 export type End = Outcome | { readonly status: 'cancelled'; readonly output: null; readonly error: null }
 
 /** The end of an execution as the journal writes it, its event included. */
-export const finishOf = (app: App, facts: ScopeFacts, end: End, at: number): Entry['finish'] => {
-  const { execution_id, workflow_id, version, mode } = facts
+export const finishOf = (app: App, facts: ScopeFacts, end: End, at: number): Entry['finish'] => ({
+  status: end.status,
+  finished_at: new Date(at).toISOString(),
+  error: end.error === null ? null : JSON.stringify(end.error),
+  event: facts.mode === 'job' ? eventOfJob(app, facts, end) : eventOfWorkflow(app, facts, end, at),
+})
+
+type EndEvent = NonNullable<Entry['finish']>['event']
+
+const eventOfWorkflow = (app: App, facts: ScopeFacts, end: End, at: number): EndEvent => {
+  const { execution_id, workflow_id, workspace_id, version, mode } = facts
   const error = end.error === null ? null : { code: end.error.code, node_id: end.error.node_id }
   const data = { execution_id, workflow_id, version, mode, duration_ms: Math.max(0, at - facts.started_at), error }
-  return {
+  return { id: app.newId(), workspace_id, name: eventOf[end.status].name, data: JSON.stringify(data) }
+}
+
+/** What a job has done it tells itself; that it could not, nobody else would. */
+const eventOfJob = (app: App, facts: ScopeFacts, end: End): EndEvent => {
+  if (end.status === 'succeeded') return null
+  const { execution_id, workspace_id } = facts
+  const data = {
+    execution_id,
+    job: app.use(jobTypes).get(facts.workflow_id)?.job.name ?? '',
     status: end.status,
-    finished_at: new Date(at).toISOString(),
-    error: end.error === null ? null : JSON.stringify(end.error),
-    event: { id: app.newId(), name: eventOf[end.status].name, data: JSON.stringify(data) },
+    code: end.error?.code ?? null,
   }
+  return { id: app.newId(), workspace_id: workspaceOf(workspace_id), name: jobFailed.name, data: JSON.stringify(data) }
 }
 
 /** The next record of an execution: `steps`, and its beginning and end where they fall into this commit. */
-export const entryOf = (live: Live, steps: readonly Step[], end: End | null): Entry => {
+export const entryOf = (live: Live, steps: readonly Step[], end: End | null, wake_at: number | null): Entry => {
   const { accept, facts } = live
   const at = live.host.app.now()
   const trigger = accept === null ? {} : { trigger: { node_id: live.run.fired.node_id, payload: accept.payload } }
@@ -35,5 +53,6 @@ export const entryOf = (live: Live, steps: readonly Step[], end: End | null): En
     body: JSON.stringify(body),
     accept: accept?.row ?? null,
     finish: end === null ? null : finishOf(live.host.app, facts, end, at),
+    wake_at: wake_at === null ? null : new Date(wake_at).toISOString(),
   }
 }

@@ -1,6 +1,6 @@
 import { Problem } from '../../platform/errors.ts'
 import { errors } from '../errors.ts'
-import { outcomeOf, plan, type Ready, settle, type Step } from '../graph/plan.ts'
+import { outcomeOf, plan, type Ready, settle, type Step, wakeAt } from '../graph/plan.ts'
 import type { Entry } from '../journal/record.ts'
 import { type End, entryOf } from './entry.ts'
 import { addAlarm, type Beginning, letGo, type Live, nodeOf } from './live.ts'
@@ -81,20 +81,39 @@ const advance = (live: Live): void => {
   const effects = runPure(live, steps, () => advance(live))
   const end = endOf(live)
   if (live.accept === null && steps.length === 0 && end === null) return start(live, effects)
-  commit(live, steps, effects, end)
+  commit(live, { steps, effects, end, wake_at: end === null && effects.length === 0 ? sleepUntil(live) : null })
 }
 
-const commit = (live: Live, steps: readonly Step[], effects: readonly Ready[], end: End | null): void => {
+/** How long an execution waits in memory. Whoever waits for the end of a workflow does so for at most ten minutes; for that of a job nobody does. */
+const longest_wait_ms = { live: 600_000, test: 600_000, job: 5_000 }
+
+/** When it is to be woken, if nothing is to be done until then and that is worth a sleep. */
+const sleepUntil = (live: Live): number | null => {
+  if (live.accept !== null || live.in_flight.size > 0 || live.ready.length > 0) return null
+  const wake_at = wakeAt(live.run)
+  return wake_at === null || wake_at - live.host.app.now() < longest_wait_ms[live.facts.mode] ? null : wake_at
+}
+
+/** What a commit makes durable, and what comes after it. */
+interface Turn {
+  readonly steps: readonly Step[]
+  readonly effects: readonly Ready[]
+  readonly end: End | null
+  /** Unix milliseconds; null: it stays in memory. */
+  readonly wake_at: number | null
+}
+
+const commit = (live: Live, turn: Turn): void => {
   live.committing = true
   let entry: Entry
   try {
-    entry = entryOf(live, steps, end)
+    entry = entryOf(live, turn.steps, turn.end, turn.wake_at)
   } catch (cause) {
     // A node has given what is no JSON.
     return notCommitted(live, errors.journal_failed({ cause }))
   }
   live.host.commit(entry).then(
-    () => committed(live, effects, end),
+    () => committed(live, turn),
     (error: Error) => notCommitted(live, error),
   )
 }
@@ -103,7 +122,7 @@ const start = (live: Live, effects: readonly Ready[]): void => {
   for (const effect of effects) launch(live, effect, () => advance(live))
 }
 
-const committed = (live: Live, effects: readonly Ready[], end: End | null): void => {
+const committed = (live: Live, { effects, end, wake_at }: Turn): void => {
   const { listener } = live
   live.committing = false
   live.next_seq += 1
@@ -119,6 +138,10 @@ const committed = (live: Live, effects: readonly Ready[], end: End | null): void
     return
   }
   if (live.over) return
+  if (wake_at !== null) {
+    letGo(live)
+    return live.host.asleep(live.facts.execution_id, live.cancelled)
+  }
   start(live, effects)
   if (live.arrived.length > 0 || live.ready.length > 0 || live.cancelled) advance(live)
 }
@@ -138,7 +161,7 @@ const notCommitted = (live: Live, error: Error): void => {
   live.refused = true
   const message = 'The result of a step could not be stored'
   const end: End = { status: 'failed', output: null, error: { code: 'engine.record_refused', message, details: null, node_id: null } }
-  commit(live, [], [], end)
+  commit(live, { steps: [], effects: [], end, wake_at: null })
 }
 
 /** Dropped executions are not in the process's hands any more: another hold on the same one may be. */

@@ -8,8 +8,8 @@ import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
 import { begin } from '../graph/plan.ts'
 import type { NewExecution } from '../journal/record.ts'
-import { journalWriter } from '../journal/writer.ts'
-import { cancelRequests, claim, type Claimed, freeStrays } from '../leases/claim.ts'
+import { type JournalWriter, journalWriter } from '../journal/writer.ts'
+import { cancelRequests, claim, type Claimed, freeStrays, requestCancel } from '../leases/claim.ts'
 import type { LeaseRow } from '../leases/lease-sql.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
@@ -36,6 +36,10 @@ export interface ExecutorOptions {
   readonly step_timeout_ms: number
   readonly takeover_ms: number
   readonly random: () => number
+  /** Ids of the jobs that this process knows. */
+  readonly jobs: readonly string[]
+  /** Jobs that recur are due. Never rejects. */
+  readonly onDue: () => Promise<void>
 }
 
 /** Effects that are in flight when the server stops get this long to come back. */
@@ -61,7 +65,7 @@ interface Shared {
 }
 
 export const openExecutor = async (options: ExecutorOptions): Promise<Executor> => {
-  const { app, sql, versions } = options
+  const { app, sql } = options
   const host: Host = {
     app,
     random: options.random,
@@ -70,7 +74,12 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     launching: () => !shared.draining,
     released: (execution_id) => {
       shared.held.delete(execution_id)
-      if (shared.more && shared.held.size() < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false })
+      if (shared.more && shared.held.size() < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false, due: false })
+    },
+    asleep: (execution_id, cancelled) => {
+      host.released(execution_id)
+      shared.watchers.forget(execution_id)
+      if (cancelled) void cancelAsleep(shared, execution_id)
     },
   }
   const shared: Shared = {
@@ -88,12 +97,18 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     sql,
     worker_id: app.instance_id,
     takeover_ms: options.takeover_ms,
+    now: app.now,
+    jobs: options.jobs,
     log: app.log,
     onLost: () => dropAll(shared),
     onWork: (work) => takeUp(shared, work),
   })
   const writer = journalWriter({ sql, lease: lease.row, log: app.log, onLeaseLost: lease.lost, onEvents: app.database.committed.raise })
+  return executorOf(shared, lease, writer)
+}
 
+const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Executor => {
+  const { versions } = shared.options
   return {
     start: (input) => {
       if (shared.draining) throw errors.draining()
@@ -162,7 +177,9 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
     shared.more = true
     const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, steps: [] })
     const { execution_id } = facts
-    host.commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null }).then(listener.accepted, listener.refused)
+    host
+      .commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null, wake_at: null })
+      .then(listener.accepted, listener.refused)
     return running
   }
   const run = begin(version.graph, { node_id: trigger_node_id, payload, at: started_at })
@@ -171,9 +188,19 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   return running
 }
 
+/** Its end was asked for while the record was written by which it sleeps. */
+const cancelAsleep = async ({ options }: Shared, execution_id: string): Promise<void> => {
+  try {
+    await requestCancel(options.sql, execution_id)
+  } catch (error) {
+    options.app.log.error({ err: error, execution_id }, 'an execution that sleeps could not be ended')
+  }
+}
+
 /** Does what the lease's heartbeat has found: ends what is to end, takes up what is queued while there is room. */
 const takeUp = async (shared: Shared, work: Work): Promise<void> => {
   const { options, held } = shared
+  if (work.due && !shared.draining) await options.onDue()
   if (work.cancels) for (const id of await cancelRequests(options.sql, shared.lease().row().id)) held.get(id)?.cancel()
   if (!work.queued || shared.draining) return
   shared.claiming ??= takeUpAll(shared)
@@ -196,7 +223,7 @@ const takeUpAll = async (shared: Shared): Promise<void> => {
   while (!shared.draining && held.size() < options.capacity) {
     const room = Math.min(claim_batch, options.capacity - held.size())
     const lease = shared.lease().row()
-    const claimed = await claim(options.sql, lease, room)
+    const claimed = await claim(options.sql, lease, { room, jobs: options.jobs })
     for (const execution of claimed) await takeUpOne(shared, execution, lease)
     if (claimed.length < room) {
       shared.more = false

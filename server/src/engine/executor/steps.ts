@@ -25,7 +25,7 @@ const stepOf = (live: Live, next: Ready, started_at: number, attempt: Attempt): 
   const decision = decideFailure({
     retry: graph.retry,
     on_error: graph.on_error,
-    attempt: next.attempt,
+    attempt: (live.run.retries.get(next.index)?.failures ?? 0) + 1,
     failure: answer.failure,
     retry_if: compiled.retryIf === null ? null : compiled.retryIf(live.scope, error),
     now: finished_at,

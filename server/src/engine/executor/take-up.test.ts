@@ -50,7 +50,7 @@ const withExecutor = async (
   work: (executor: Executor) => Promise<void>,
   sql: Sql = database.handle.system,
 ): Promise<void> => {
-  const limits = { capacity: 10, step_timeout_ms: 1_000, takeover_ms: 6_000, random: () => 0 }
+  const limits = { capacity: 10, step_timeout_ms: 1_000, takeover_ms: 6_000, random: () => 0, jobs: [], onDue: () => Promise.resolve() }
   const executor = await openExecutor({ app: mill.app, sql, versions, ...limits })
   try {
     await work(executor)

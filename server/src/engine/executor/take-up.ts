@@ -62,5 +62,6 @@ export const giveUp = (app: App, claimed: Claimed, cause: unknown): Entry => {
     body: JSON.stringify(body),
     accept: null,
     finish: finishOf(app, factsOf(claimed), { status: 'failed', output: null, error }, at),
+    wake_at: null,
   }
 }

@@ -8,12 +8,15 @@ export interface Watchers {
   readonly open: (execution_id: string) => { readonly running: Running; readonly listener: Listener }
   /** For an execution that is taken up: whoever started it here is told of its end. */
   readonly of: (execution_id: string) => Listener | null
+  /** Nobody here is told of its end. */
+  readonly forget: (execution_id: string) => void
 }
 
 export const openWatchers = (): Watchers => {
   const waiting = createRegister<Listener>()
   return {
     of: (execution_id) => waiting.get(execution_id) ?? null,
+    forget: (execution_id) => waiting.delete(execution_id),
     open: (execution_id) => {
       const accepted = Promise.withResolvers<void>()
       const replied = Promise.withResolvers<HttpReply | null>()

@@ -52,3 +52,9 @@ test('a delay is shortened by up to half, by up to a part that the author names,
   expect(delays(1)).toEqual([1000, 500, 0])
   for (const none of [false, 0] as const) expect(delays(none)).toEqual([1000, 1000, 1000])
 })
+
+test('a node that asks for another turn gets it when it asks for it, however often and whatever its policy', () => {
+  const again = { ...failure, again_in_ms: 30 * 86_400_000 }
+  for (const attempt of [1, 50]) expect(decide({ failure: again, attempt })).toEqual({ kind: 'retry', retry_at: 10_000 + 30 * 86_400_000 })
+  expect(decide({ retry, retry_if: false, failure: again })).toMatchObject({ kind: 'retry' })
+})

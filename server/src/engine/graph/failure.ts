@@ -7,6 +7,8 @@ export interface Failure {
   readonly retryable: boolean
   /** What the other side asked for, in milliseconds. */
   readonly retry_after_ms: number | null
+  /** The node asked for another turn after this time, in milliseconds: no failure, so nothing limits how often. */
+  readonly again_in_ms?: number
 }
 
 export type FailureDecision =
@@ -35,6 +37,7 @@ export const retryDelay = (retry: Retry, attempt: number, random: number): numbe
 export const decideFailure = (input: {
   readonly retry: Retry | null
   readonly on_error: OnError
+  /** Failures in a row, this one included. */
   readonly attempt: number
   readonly failure: Failure
   readonly retry_if: boolean | null
@@ -42,6 +45,7 @@ export const decideFailure = (input: {
   readonly random: number
 }): FailureDecision => {
   const { retry, attempt, failure } = input
+  if (failure.again_in_ms !== undefined) return { kind: 'retry', retry_at: input.now + failure.again_in_ms }
   if (retry && attempt < retry.max_attempts && (input.retry_if ?? failure.retryable)) {
     const asked = Math.min(failure.retry_after_ms ?? 0, longest_retry_after_ms)
     return { kind: 'retry', retry_at: input.now + Math.max(retryDelay(retry, attempt, input.random), asked) }

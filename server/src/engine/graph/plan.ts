@@ -1,6 +1,9 @@
 import type { Json, JsonObject } from '../../lib/json.ts'
 import type { Graph, GraphNode } from './graph.ts'
 
+/** The error of an attempt whose node asked for another turn at a later time. */
+export const again_code = 'node.again'
+
 export interface StepError {
   readonly code: string
   readonly message: string
@@ -67,8 +70,8 @@ export interface Run {
   readonly outputs: (Json | undefined)[]
   /** Nodes that should be running or wait for their retry, in the order they became so. */
   readonly open: Set<number>
-  /** Last failed attempt of the nodes that wait for their retry. */
-  readonly retries: Map<number, { readonly attempt: number; readonly retry_at: number }>
+  /** Last failed attempt of the nodes that wait for their retry. `failures`: how many in a row; a node that asked for another turn has not failed. */
+  readonly retries: Map<number, { readonly attempt: number; readonly retry_at: number; readonly failures: number }>
   /** For a merge that takes the first: the node that was. */
   readonly firsts: Map<number, number>
   last: number
@@ -140,12 +143,14 @@ export const begin = (graph: Graph, fired: Fired): Run => {
  */
 export const settle = (run: Run, step: Step): readonly Ready[] => {
   const index = run.graph.index.get(step.node_id)
-  const attempt = index === undefined ? 0 : (run.retries.get(index)?.attempt ?? 0) + 1
+  const before = index === undefined ? undefined : run.retries.get(index)
+  const attempt = index === undefined ? 0 : (before?.attempt ?? 0) + 1
   if (index === undefined || !run.open.has(index) || step.attempt !== attempt)
     throw new Error(`The journal holds attempt ${step.attempt} of "${step.node_id}", whose turn it was not`)
   if (run.failed) return []
   if (step.retry_at !== null) {
-    run.retries.set(index, { attempt, retry_at: step.retry_at })
+    const failures = step.error?.code === again_code ? 0 : (before?.failures ?? 0) + 1
+    run.retries.set(index, { attempt, retry_at: step.retry_at, failures })
     return [{ index, node_id: step.node_id, attempt: attempt + 1, not_before: step.retry_at }]
   }
   run.open.delete(index)
@@ -187,6 +192,16 @@ export interface Plan {
   /** When to ask again if nothing happens before, Unix milliseconds. */
   readonly wake_at: number | null
   readonly outcome: Outcome | null
+}
+
+/**
+ * When an execution that only waits goes on by itself, Unix milliseconds: its first retry or its time limit. Null when a node of it is
+ * not waiting for its retry.
+ */
+export const wakeAt = (run: Run): number | null => {
+  if (run.open.size === 0 || run.open.size > run.retries.size) return null
+  const times = [...run.retries.values()].map(({ retry_at }) => retry_at)
+  return Math.min(...times, deadline(run) ?? Infinity)
 }
 
 /** Everything that should be running, from the folded state alone. The same journal gives the same plan. */

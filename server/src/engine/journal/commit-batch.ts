@@ -9,6 +9,7 @@ import type { Entry, Finish, NewExecution } from './record.ts'
  *   epoch, wait for the batch and the batch see the takeover; it does not conflict with heartbeats.
  * - Each insert is `on conflict do nothing`, so a batch whose answer was lost is simply sent again.
  * - An execution that begins and ends within one batch is inserted as ended and never updated.
+ * - An execution is put to sleep together with the record that says so, not when that is sent again: it may have been woken since.
  * - The update does not ask whether an execution is unfinished: whoever has the lease is the only one to finish it, and with the question the
  *   planner reads the whole index of unfinished ones for each batch (with 19,000 of them 56 µs of the database's CPU for each end instead of 28).
  *
@@ -43,6 +44,13 @@ finished as (
   from unnest($19::text::uuid[], $20::text::text[], $21::text::timestamptz[], $22::text::json[]) as f (id, status, finished_at, error), lease
   where e.id = f.id
 ),
+asleep as (
+  update executions as e
+  set status = 'waiting', worker_id = null, wake_at = s.wake_at
+  from unnest($28::text::uuid[], $29::text::int[], $30::text::timestamptz[]) as s (id, seq, wake_at), lease
+  where e.id = s.id
+    and not exists (select from execution_records as r where r.execution_id = s.id and r.seq = s.seq)
+),
 told as (
   insert into events (id, workspace_id, name, actor_type, data, created_at)
   select v.id, v.workspace_id, v.name, 'system', v.data, v.created_at
@@ -54,14 +62,20 @@ select count(*)::int as held from lease`
 
 type Accepted = Entry & { readonly accept: NewExecution }
 type Ended = Entry & { readonly finish: Finish }
+type Told = Entry & { readonly finish: Finish & { readonly event: NonNullable<Finish['event']> } }
+type Asleep = Entry & { readonly wake_at: string }
 
 const isAccepted = (entry: Entry): entry is Accepted => entry.accept !== null
 const isEnded = (entry: Entry): entry is Ended => entry.finish !== null
+const isTold = (entry: Ended): entry is Told => entry.finish.event !== null
+const isAsleep = (entry: Entry): entry is Asleep => entry.wake_at !== null
 
 /** Commits the entries. False when the lease was lost: then nothing was written. */
 export const commitBatch = async (sql: Sql, lease: { id: string; epoch: number }, entries: readonly Entry[]): Promise<boolean> => {
   const accepted = entries.filter(isAccepted)
   const ended = entries.filter(isEnded)
+  const told = ended.filter(isTold)
+  const asleep = entries.filter(isAsleep)
   const closing = ended.filter((entry) => entry.accept === null)
   const rows = await sql.unsafe<{ held: number }[]>(
     statement,
@@ -88,11 +102,14 @@ export const commitBatch = async (sql: Sql, lease: { id: string; epoch: number }
       plainArray(closing, (e) => e.finish.status),
       plainArray(closing, (e) => e.finish.finished_at),
       jsonArray(closing, (e) => e.finish.error),
-      plainArray(ended, (e) => e.finish.event.id),
-      plainArray(ended, (e) => e.workspace_id),
-      plainArray(ended, (e) => e.finish.event.name),
-      jsonArray(ended, (e) => e.finish.event.data),
-      plainArray(ended, (e) => e.finish.finished_at),
+      plainArray(told, (e) => e.finish.event.id),
+      plainArray(told, (e) => e.finish.event.workspace_id ?? 'NULL'),
+      plainArray(told, (e) => e.finish.event.name),
+      jsonArray(told, (e) => e.finish.event.data),
+      plainArray(told, (e) => e.finish.finished_at),
+      plainArray(asleep, (e) => e.execution_id),
+      plainArray(asleep, (e) => e.seq),
+      plainArray(asleep, (e) => e.wake_at),
     ],
     { prepare: true },
   )

@@ -31,6 +31,8 @@ export interface Entry {
   readonly accept: NewExecution | null
   /** Present when the execution ends with this record. */
   readonly finish: Finish | null
+  /** ISO 8601. Present when it sleeps from this record on: nobody holds it until then. Never on a new execution. */
+  readonly wake_at: string | null
 }
 
 export interface NewExecution {
@@ -53,5 +55,5 @@ export interface Finish {
   /** JSON, or null. */
   readonly error: string | null
   /** Written to the event log in the same commit. */
-  readonly event: { readonly id: string; readonly name: string; readonly data: string }
+  readonly event: { readonly id: string; readonly workspace_id: string | null; readonly name: string; readonly data: string } | null
 }

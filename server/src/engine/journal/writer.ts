@@ -96,7 +96,7 @@ const send = async (desk: Desk, batch: readonly Waiting[]): Promise<void> => {
     try {
       const held = await commitBatch(options.sql, lease, entries)
       if (!held) options.onLeaseLost(lease.epoch)
-      else if (entries.some((entry) => entry.finish !== null)) tell(desk)
+      else if (entries.some((entry) => (entry.finish?.event ?? null) !== null)) tell(desk)
       for (const item of batch) {
         if (held) item.resolve()
         else item.reject(errors.lease_lost())

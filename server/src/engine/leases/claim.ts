@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres'
+import type { ExecutionMode } from '../contract.ts'
 import type { RecordBody } from '../journal/record.ts'
 import type { LeaseRow } from './lease-sql.ts'
 
@@ -7,7 +8,7 @@ export interface Claimed {
   readonly workspace_id: string
   readonly workflow_id: string
   readonly version: number
-  readonly mode: 'live' | 'test'
+  readonly mode: ExecutionMode
   readonly trigger_type: string
   readonly trigger_node_id: string
   readonly recoveries: number
@@ -18,9 +19,15 @@ export interface Claimed {
 
 /**
  * Takes up to `room` queued executions and reads their journals. Workspaces take turns: the first of each, then the second of each; so one
- * workspace's thousand cannot keep another's one waiting. `skip locked` lets several processes claim at once.
+ * workspace's thousand cannot keep another's one waiting. `skip locked` lets several processes claim at once. Of jobs only those are taken
+ * that this process knows (`jobs`): while servers of two versions run, the newer one's are for the newer one.
  */
-export const claim = async (sql: Sql, lease: LeaseRow, room: number): Promise<readonly Claimed[]> => {
+export const claim = async (
+  sql: Sql,
+  lease: LeaseRow,
+  options: { readonly room: number; readonly jobs: readonly string[] },
+): Promise<readonly Claimed[]> => {
+  const { room, jobs } = options
   const rows = await sql<Omit<Claimed, 'records'>[]>`
     with lease as materialized (
       select 1 from engine_workers
@@ -31,7 +38,8 @@ export const claim = async (sql: Sql, lease: LeaseRow, room: number): Promise<re
       select id, row_number() over (partition by workspace_id order by id) as turn
       from (
         select id, workspace_id from executions
-        where worker_id is null and finished_at is null
+        where worker_id is null and finished_at is null and wake_at is null
+          and (mode <> 'job' or workflow_id = any(${jobs}::uuid[]))
         order by id
         limit 10000
       ) as oldest
@@ -40,7 +48,7 @@ export const claim = async (sql: Sql, lease: LeaseRow, room: number): Promise<re
       select executions.id
       from executions
       join queued using (id)
-      where executions.worker_id is null and executions.finished_at is null
+      where executions.worker_id is null and executions.finished_at is null and executions.wake_at is null
       order by queued.turn, executions.id
       limit ${room}
       for update of executions skip locked
@@ -69,7 +77,7 @@ export const claim = async (sql: Sql, lease: LeaseRow, room: number): Promise<re
 export const freeStrays = async (sql: Sql, lease: LeaseRow, isHeld: (id: string) => boolean): Promise<number> => {
   const rows = await sql<{ id: string }[]>`
     select id from executions
-    where worker_id = ${lease.id} and finished_at is null`
+    where worker_id = ${lease.id} and finished_at is null and wake_at is null`
   const strays = rows.map((row) => row.id).filter((id) => !isHeld(id))
   if (strays.length === 0) return 0
   const freed = await sql`
@@ -83,6 +91,34 @@ export const freeStrays = async (sql: Sql, lease: LeaseRow, isHeld: (id: string)
 export const cancelRequests = async (sql: Sql, worker_id: string): Promise<readonly string[]> => {
   const rows = await sql<{ id: string }[]>`
     select id from executions
-    where worker_id = ${worker_id} and finished_at is null and cancel_requested`
+    where worker_id = ${worker_id} and finished_at is null and wake_at is null and cancel_requested`
   return rows.map((row) => row.id)
+}
+
+/** Asks whoever holds an execution to end it, or wakes it to be ended. False when it has ended already. */
+export const requestCancel = async (sql: Sql, id: string): Promise<boolean> => {
+  const rows = await sql`
+    update executions
+    set cancel_requested = true, wake_at = null, status = case when wake_at is null then status else 'queued' end
+    where id = ${id} and finished_at is null
+    returning id`
+  return rows.length === 1
+}
+
+/** Executions woken by one statement. */
+const wake_batch = 10_000
+
+/** Queues the executions whose time has come; answers how many. */
+export const wake = async (sql: Sql, now: number): Promise<number> => {
+  const woken = await sql`
+    update executions
+    set wake_at = null, status = 'queued'
+    where id in (
+      select id from executions
+      where wake_at <= ${new Date(now).toISOString()}
+      order by wake_at
+      limit ${wake_batch}
+      for update skip locked
+    )`
+  return woken.count
 }

@@ -22,12 +22,25 @@ export interface Pulse {
   readonly somebody_died: boolean
   /** Executions wait for anyone who has room. */
   readonly queued: boolean
+  /** The time of executions that sleep has come. */
+  readonly awake: boolean
+  /** Jobs that recur are due. */
+  readonly due: boolean
   /** Somebody asked for the end of an execution that this worker holds. */
   readonly cancels: boolean
 }
 
+export interface Heartbeat {
+  readonly takeover_ms: number
+  /** Unix milliseconds. */
+  readonly now: number
+  /** Ids of the jobs that this process knows. */
+  readonly jobs: readonly string[]
+}
+
 /** The heartbeat, and in the same round trip whether there is anything to do. Null: the lease is lost. */
-export const heartbeat = async (sql: Sql, lease: LeaseRow, takeover_ms: number): Promise<Pulse | null> => {
+export const heartbeat = async (sql: Sql, lease: LeaseRow, { takeover_ms, now, jobs }: Heartbeat): Promise<Pulse | null> => {
+  const at = new Date(now).toISOString()
   const [row] = await sql<Pulse[]>`
     update engine_workers as me
     set heartbeat_at = now()
@@ -38,8 +51,17 @@ export const heartbeat = async (sql: Sql, lease: LeaseRow, takeover_ms: number):
         where other.state = 'alive' and other.id <> me.id
           and other.heartbeat_at < now() - make_interval(secs => ${takeover_ms / 1000}::float8)
       ) as somebody_died,
-      exists (select from executions where worker_id is null and finished_at is null) as queued,
-      exists (select from executions where worker_id = me.id and finished_at is null and cancel_requested) as cancels`
+      exists (
+        select from executions
+        where worker_id is null and finished_at is null and wake_at is null
+          and (mode <> 'job' or workflow_id = any(${jobs}::uuid[]))
+      ) as queued,
+      exists (select from executions where wake_at <= ${at}) as awake,
+      exists (select from engine_schedules where next_at <= ${at}) as due,
+      exists (
+        select from executions
+        where worker_id = me.id and finished_at is null and wake_at is null and cancel_requested
+      ) as cancels`
   return row ?? null
 }
 
@@ -60,7 +82,7 @@ export const takeOver = async (sql: Sql, takeover_ms: number): Promise<number> =
     const freed = await tx`
       update executions
       set worker_id = null, status = 'queued', recoveries = recoveries + 1
-      where finished_at is null
+      where finished_at is null and wake_at is null
         and worker_id in (select id from engine_workers where state <> 'alive')`
     return freed.count
   })
@@ -70,7 +92,7 @@ export const freeOwn = async (sql: Sql, lease: LeaseRow): Promise<number> => {
   const freed = await sql`
     update executions
     set worker_id = null, status = 'queued', recoveries = recoveries + 1
-    where worker_id = ${lease.id} and finished_at is null`
+    where worker_id = ${lease.id} and finished_at is null and wake_at is null`
   return freed.count
 }
 
@@ -86,6 +108,6 @@ export const resign = async (sql: Sql, lease: LeaseRow): Promise<void> => {
     await tx`
       update executions
       set worker_id = null, status = 'queued'
-      where worker_id = ${lease.id} and finished_at is null`
+      where worker_id = ${lease.id} and finished_at is null and wake_at is null`
   })
 }

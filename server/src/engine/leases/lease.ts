@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres'
 import { isTransient } from '../../platform/database/errors.ts'
 import type { Logger } from '../../platform/log.ts'
+import { wake } from './claim.ts'
 import { freeOwn, heartbeat, type LeaseRow, register, resign, takeOver } from './lease-sql.ts'
 
 /**
@@ -24,16 +25,21 @@ export interface Lease {
 export interface Work {
   readonly queued: boolean
   readonly cancels: boolean
+  readonly due: boolean
 }
 
 export interface LeaseOptions {
   readonly sql: Sql
   readonly worker_id: string
   readonly takeover_ms: number
+  /** Unix milliseconds. */
+  readonly now: () => number
+  /** Ids of the jobs that this process knows. */
+  readonly jobs: readonly string[]
   readonly log: Logger
   /** Called after the lease was lost and before a new one is taken. */
   readonly onLost: () => void
-  /** Called once a second at most, when executions are queued or ends were asked for, and once after each registration. */
+  /** Called once a second at most, when executions are queued, ends were asked for or jobs are due, and once after each registration. */
   readonly onWork: (work: Work) => Promise<void>
 }
 
@@ -73,7 +79,7 @@ export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
 const recoverOwn = async ({ options, row }: Holding): Promise<void> => {
   const freed = await freeOwn(options.sql, row)
   if (freed > 0) options.log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
-  await options.onWork({ queued: true, cancels: false })
+  await options.onWork({ queued: true, cancels: false, due: false })
 }
 
 const lose = (holding: Holding, epoch: number): void => {
@@ -100,15 +106,18 @@ const renew = async (holding: Holding): Promise<void> => {
 
 const beat = async (holding: Holding): Promise<void> => {
   const { options, row } = holding
-  const { sql, log, takeover_ms } = options
+  const { sql, log, takeover_ms, jobs } = options
   try {
-    const pulse = await heartbeat(sql, row, takeover_ms)
+    const now = options.now()
+    const pulse = await heartbeat(sql, row, { takeover_ms, now, jobs })
     if (holding.stopped) return
     if (pulse === null) return lose(holding, row.epoch)
     const freed = pulse.somebody_died ? await takeOver(sql, takeover_ms) : 0
     if (freed > 0) log.warn({ executions: freed }, 'a worker has gone silent: its executions are taken over')
-    const queued = freed > 0 || pulse.queued
-    if (queued || pulse.cancels) await options.onWork({ queued, cancels: pulse.cancels })
+    const woken = pulse.awake ? await wake(sql, now) : 0
+    const queued = freed > 0 || woken > 0 || pulse.queued
+    const { cancels, due } = pulse
+    if (queued || cancels || due) await options.onWork({ queued, cancels, due })
   } catch (error) {
     if (!holding.stopped) log.warn({ err: error }, 'a heartbeat failed')
   }
