@@ -9,6 +9,10 @@ import { setupLink } from './identity.ts'
 import { errors as mfaErrors } from './mfa/errors.ts'
 import * as mfaEvents from './mfa/events.ts'
 import * as mfaRoutes from './mfa/routes.ts'
+import { errors as oidcErrors } from './oidc/errors.ts'
+import * as oidcEvents from './oidc/events.ts'
+import * as oidcRoutes from './oidc/routes.ts'
+import { oidcService } from './oidc/service.ts'
 import { sendLinks } from './recovery/consumers.ts'
 import { errors as recoveryErrors } from './recovery/errors.ts'
 import * as recoveryEvents from './recovery/events.ts'
@@ -24,12 +28,26 @@ export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy, recoveryErrors, mfaErrors],
+  errors: [errors, busy, recoveryErrors, mfaErrors, oidcErrors],
   permissions: { 'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true } },
-  events: [sessionCreated, sessionRevoked, loginFailed, signingKeyRotated, ...Object.values(recoveryEvents), ...Object.values(mfaEvents)],
+  events: [
+    sessionCreated,
+    sessionRevoked,
+    loginFailed,
+    signingKeyRotated,
+    ...Object.values(recoveryEvents),
+    ...Object.values(mfaEvents),
+    ...Object.values(oidcEvents),
+  ],
   migrations: new URL('./migrations/', import.meta.url),
-  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, linkQuota, configuredAdmin],
-  routes: [...Object.values(routes), ...Object.values(recoveryRoutes), ...Object.values(mfaRoutes), setupPage],
+  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, linkQuota, oidcService, configuredAdmin],
+  routes: [
+    ...Object.values(routes),
+    ...Object.values(recoveryRoutes),
+    ...Object.values(mfaRoutes),
+    ...Object.values(oidcRoutes),
+    setupPage,
+  ],
   consumers: [forget, sendLinks],
   announce: async (app) => {
     const link = await setupLink(app)

@@ -1,4 +1,5 @@
 import { defineSettings } from '../../platform/config.ts'
+import { oidcSettings } from './oidc/settings.ts'
 
 export const settings = defineSettings({
   admin_email: {
@@ -37,4 +38,5 @@ export const settings = defineSettings({
     default: 'open',
     doc: 'Whether anyone may make an account. Closed, there are those made before and the first admin.',
   },
+  ...oidcSettings,
 })

@@ -27,7 +27,7 @@ export const writeCookie = (cookie: Cookie, secure: boolean): string => {
   const parts = [`${cookie.name}=${encodeURIComponent(cookie.value ?? '')}`, `Path=${cookie.path}`]
   if (cookie.value === null) parts.push('Max-Age=0')
   else if (cookie.max_age_s !== undefined) parts.push(`Max-Age=${cookie.max_age_s}`)
-  parts.push('HttpOnly', 'SameSite=Strict')
+  parts.push('HttpOnly', cookie.same_site === 'lax' ? 'SameSite=Lax' : 'SameSite=Strict')
   if (secure) parts.push('Secure')
   return parts.join('; ')
 }
