@@ -10,6 +10,7 @@ import { openApiOf } from '../server/src/platform/http/openapi.ts'
 import { type Permission, permissionsOf } from '../server/src/platform/permissions.ts'
 import { version } from '../server/src/platform/version.ts'
 import { roles } from '../server/src/roles.ts'
+import { accessMatrix, callers, meaning } from './access-matrix.ts'
 
 const all = composed(modules)
 const granted = permissionsOf(all, roles)
@@ -49,6 +50,7 @@ const pages = (): readonly Page[] => [
   { path: 'docs/reference/settings.md', text: page('Settings', settingsIntro, settings()) },
   { path: 'docs/reference/errors.md', text: page('Errors', errorsIntro, errors()) },
   { path: 'docs/reference/permissions.md', text: page('Permissions', permissionsIntro, permissions()) },
+  { path: 'docs/reference/access.md', text: page('Access', accessIntro, access()) },
   { path: 'docs/reference/events.md', text: page('Events', eventsIntro, events()) },
   { path: 'docs/reference/node-types.md', text: page('Node types', nodesIntro, nodes()) },
   { path: '.env.example', text: envExample() },
@@ -155,6 +157,19 @@ const permissions = (): string => {
     ['Permission', 'Roles', 'Only with a session', 'Meaning', 'Routes'],
     rows.map(([name = '', ...rest]) => [name, ...rest, used(name)]),
   )
+}
+
+const accessIntro =
+  'Every route with who may call it: `yes`, or the status of the refusal. Read off the routes and `server/src/roles.ts`; a test calls every route as every caller and holds the answers against this page.'
+
+const access = (): string => {
+  const rows = accessMatrix(
+    all.flatMap((module) => module.routes ?? []),
+    granted,
+  )
+  const legend = callers.map((caller) => `- **${caller}**: ${meaning[caller]}`).join('\n')
+  const lines = rows.map(({ route, allow, answers }) => [`\`${route}\``, allow === 'public' ? 'public' : `\`${allow}\``, ...answers])
+  return `${legend}\n\n${table(['Route', 'Permission', ...callers], lines)}`
 }
 
 const eventsIntro = 'Recorded in the transaction that makes the change. Names never change their meaning; fields are added, not taken away.'

@@ -21,6 +21,18 @@ export interface HealthCheck {
   readonly check: (app: App) => Promise<{ readonly ok: boolean; readonly detail?: string }>
 }
 
+export interface Figures {
+  readonly [figure: string]: number | string | null
+}
+
+/** What a module counts: `{ name: 'executions', … }` becomes `executions: { last_30_days: 12 }` in the statistics. Read in the system's scope. */
+export interface Statistic {
+  readonly name: string
+  readonly doc: string
+  readonly ofUser?: (ctx: Ctx, user_id: string) => Promise<Figures>
+  readonly ofInstallation?: (ctx: Ctx) => Promise<Figures>
+}
+
 /** One line for the person who starts the server: `{ label: 'Set up', text: 'http://…' }`. */
 export interface Announcement {
   readonly label: string
@@ -43,6 +55,7 @@ export interface Module {
   readonly routes?: readonly Route[]
   readonly consumers?: readonly Consumer[]
   readonly checks?: readonly HealthCheck[]
+  readonly statistics?: readonly Statistic[]
   /** Node types for the engine; typed there, opaque here, because the platform knows no engine. */
   readonly nodes?: readonly unknown[]
   /** Work of the module's own that the engine executes, opaque for the same reason. */

@@ -21,3 +21,15 @@ export const statusChanged = defineEvent({
   doc: 'An admin switched an account off or on. Switched off, its sessions have ended.',
   data: Type.Object({ user_id: Id, is_active: Type.Boolean(), changed_by: Id }),
 })
+
+export const roleChanged = defineEvent({
+  name: 'users.role.changed',
+  doc: 'An admin made somebody an admin, or an ordinary user again.',
+  data: Type.Object({ user_id: Id, role: Role }),
+})
+
+export const planChanged = defineEvent({
+  name: 'users.plan.changed',
+  doc: 'An account was put on another plan.',
+  data: Type.Object({ user_id: Id, plan: Plan }),
+})

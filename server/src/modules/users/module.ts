@@ -1,8 +1,10 @@
 import { defineModule } from '../../platform/module.ts'
+import * as administration from './administration/routes.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import * as routes from './routes.ts'
 import { settings } from './settings.ts'
+import { signInsOf } from './store.ts'
 
 export default defineModule({
   name: 'users',
@@ -14,7 +16,14 @@ export default defineModule({
     'users:read': { doc: 'See every account of the installation.' },
     'users:manage': { doc: 'Make, change, switch off and remove accounts of the installation.' },
   },
+  statistics: [
+    {
+      name: 'sign_ins',
+      doc: 'Sessions opened: `total`, and when the last one was (`last_at`).',
+      ofUser: async (ctx, user_id) => (await signInsOf(ctx.db, user_id)) ?? { total: 0, last_at: null },
+    },
+  ],
   events: Object.values(events),
-  routes: Object.values(routes),
+  routes: [...Object.values(routes), ...Object.values(administration)],
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -38,9 +38,25 @@ export const plansById = (db: ReadDb, ids: readonly string[]): Promise<readonly 
 export const anAdmin = (db: ReadDb): Promise<{ id: string } | undefined> =>
   db.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()
 
+export const emailsById = (db: ReadDb, ids: readonly string[]): Promise<{ id: string; email: string }[]> =>
+  db.selectFrom('users').select(['id', 'email']).where('id', 'in', ids).execute()
+
 /** Locks the account against a change of its standing until the transaction ends, and says what it is. */
 export const lockUser = (db: TxDb, id: string): Promise<{ is_active: boolean; revision: number } | undefined> =>
   db.selectFrom('users').select(['is_active', 'revision']).where('id', '=', id).forUpdate().executeTakeFirst()
+
+/** Holds every admin as they are until the transaction ends, so that of two who demote each other one comes second. */
+export const lockAdmins = async (db: TxDb): Promise<readonly string[]> => {
+  const admins = await db
+    .selectFrom('users')
+    .select('id')
+    .where('role', '=', 'admin')
+    .where('is_active', '=', true)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  return admins.map(({ id }) => id)
+}
 
 /** Undefined when the address or the username is taken. */
 export const insertUser = async (
@@ -92,3 +108,14 @@ export const updateAddress = async (
     .where('id', '=', id)
     .returning(userColumns)
     .executeTakeFirstOrThrow()) as UserRow
+
+export const countSignIn = async (db: TxDb, user_id: string, at: string): Promise<void> => {
+  await db
+    .insertInto('sign_ins')
+    .values({ user_id, total: 1, last_at: at })
+    .onConflict((conflict) => conflict.column('user_id').doUpdateSet((of) => ({ total: of('sign_ins.total', '+', 1), last_at: at })))
+    .execute()
+}
+
+export const signInsOf = (db: ReadDb, user_id: string): Promise<{ total: number; last_at: string } | undefined> =>
+  db.selectFrom('sign_ins').select(['total', 'last_at']).where('user_id', '=', user_id).executeTakeFirst()

@@ -67,6 +67,10 @@ export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> 
 export const plansOf = async (ctx: Ctx, ids: readonly string[]): Promise<ReadonlyMap<string, string>> =>
   ids.length === 0 ? new Map() : new Map((await store.plansById(ctx.db, ids)).map(({ id, plan }) => [id, plan]))
 
+/** The addresses of some users, by their ids: those that have an account still. In the system's scope. */
+export const emailsOf = async (ctx: Ctx, ids: readonly string[]): Promise<ReadonlyMap<string, string>> =>
+  ids.length === 0 ? new Map() : new Map((await store.emailsById(ctx.db, ids)).map(({ id, email }) => [id, email]))
+
 export const hasAdmin = async (ctx: Ctx): Promise<boolean> => (await store.anAdmin(ctx.db)) !== undefined
 
 /** Holds the account's standing as it is until `tx` ends. Null when there is no such account. */
@@ -111,6 +115,18 @@ export const updateProfileOf = async (ctx: Ctx, id: string, change: ProfileChang
 /** What the audit says of a profile. Of the settings, which are the owner's and may be long, only that they changed. */
 const shown = (user: UserRow, fields: readonly (keyof ProfileChange)[]): object =>
   Object.fromEntries(fields.filter((field) => field !== 'settings').map((field) => [field, user[field]]))
+
+/**
+ * Holds the admins as they are until the transaction ends. 409 `users.last_admin` when nobody but this account is one: two who demote each
+ * other at the same moment leave one of them.
+ */
+export const keepAnAdmin = async (tx: TxCtx, id: string): Promise<void> => {
+  const admins = await store.lockAdmins(tx.db)
+  if (admins.includes(id) && admins.length === 1) throw errors.last_admin()
+}
+
+/** Takes note that somebody has signed in, in the transaction that opens their session. */
+export const countSignIn = (tx: TxCtx, id: string): Promise<void> => store.countSignIn(tx.db, id, new Date(tx.now()).toISOString())
 
 /** Switches an account, which the caller has locked, off or on. Its sessions are the caller's to end: see `identity.setStatus`. */
 export const setActive = async (tx: TxCtx, id: string, is_active: boolean, changed_by: string): Promise<UserRow> => {

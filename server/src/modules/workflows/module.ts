@@ -7,10 +7,11 @@ import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
 import * as routes from './routes.ts'
 import { settings } from './settings.ts'
+import { executions } from './statistics.ts'
 
 export default defineModule({
   name: 'workflows',
-  needs: ['users', 'workspaces'],
+  needs: ['users', 'plans', 'workspaces'],
   settings,
   errors,
   permissions: {
@@ -21,6 +22,7 @@ export default defineModule({
   events: Object.values(events),
   services: [hookTable],
   routes: [...Object.values(routes), ...Object.values(executionRoutes), callHook],
+  statistics: [executions],
   consumers: [followWebhooks],
   migrations: new URL('./migrations/', import.meta.url),
 })

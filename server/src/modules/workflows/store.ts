@@ -251,3 +251,18 @@ export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<rea
     .$if(ids !== null, (query) => query.where(sql<boolean>`w.id = any(${ids}::uuid[])`))
     .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))
     .execute()
+
+/** Those of workflows alone: what the product does for itself runs under no workflow. The id says when an execution began, so one range of ids is read. */
+export const countExecutions = (db: ReadDb, workspace_ids: readonly string[] | 'all', since: string) =>
+  db
+    .selectFrom('executions as e')
+    .select([
+      sql<number>`count(*)`.as('last_30_days'),
+      sql<number>`count(*) filter (where e.status = 'succeeded')`.as('succeeded'),
+      sql<number>`count(*) filter (where e.status in ('failed', 'timed_out'))`.as('failed'),
+      sql<number>`count(*) filter (where e.finished_at is null)`.as('unfinished'),
+    ])
+    .where(sql<boolean>`e.id >= millrace.first_id(${since}::timestamptz)`)
+    .where(sql<boolean>`exists (select from workflows w where w.id = e.workflow_id)`)
+    .$if(workspace_ids !== 'all', (query) => query.where(sql<boolean>`e.workspace_id = any(${workspace_ids}::uuid[])`))
+    .executeTakeFirstOrThrow()
