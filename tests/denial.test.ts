@@ -1,11 +1,14 @@
 import { afterAll, expect, test, vi } from 'vitest'
 import { publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
 import { challengeOf, setUpTotp } from '../server/src/modules/identity/mfa/codes.testing.ts'
+import { notices } from '../server/src/modules/plans/notices.ts'
+import { checkFor } from '../server/src/modules/plans/plans.ts'
 import { findUnprotected } from '../server/src/platform/testing/catalogue.ts'
 import { denialSuite } from '../server/src/platform/testing/denial.suite.ts'
 import { testApp, type TestUser } from '../server/src/test-app.ts'
 
-const mill = await testApp()
+// A plan with limits, so that there is something to count.
+const mill = await testApp({ env: { MILLRACE_DEFAULT_PLAN: 'premium' } })
 const anna = await mill.register('anna')
 const ben = await mill.register('ben')
 afterAll(() => mill.close())
@@ -18,6 +21,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect(keyed.status).toBe(201)
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
   expect(hook.status).toBeLessThan(300)
+  await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })
+  await mill.app.use(notices).settled()
   await setUpTotp(user, Date.now())
   await challengeOf(mill, user)
   await vi.waitFor(async () => {

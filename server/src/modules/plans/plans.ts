@@ -59,6 +59,19 @@ export const check = ((ctx: Ctx, need: CountedNeed | GaugeNeed) => {
 export const checkFor = (app: App, workspace_id: string, need: CountedNeed): Spent | null | Promise<Spent | null> =>
   checkCounted(app, workspace_id, need, null)
 
+/** Does what something was taken for, and gives it back when that fails. */
+export const spending = async <T>(app: App, taken: Spent | null | Promise<Spent | null>, work: () => Promise<T>): Promise<T> => {
+  const spent = await taken
+  try {
+    return await work()
+  } catch (error) {
+    await refund(app, spent).catch((failure: unknown) =>
+      app.log.warn({ err: failure, feature: spent?.feature }, 'what was taken from a plan for nothing could not be given back'),
+    )
+    throw error
+  }
+}
+
 /** Gives back what was taken. */
 export const refund = async (app: App, spent: Spent | null): Promise<void> => {
   if (spent === null) return

@@ -4,6 +4,7 @@ import { httpErrors } from '../../platform/http/errors.ts'
 import { keyset, pageOf, pageQuery } from '../../platform/http/paging.ts'
 import { reply, route } from '../../platform/http/route.ts'
 import type { Ctx } from '../../platform/context.ts'
+import { errors as planErrors } from '../plans/errors.ts'
 import { errors } from './errors.ts'
 import * as executions from './executions.ts'
 import { Execution, Id, StartExecution } from './schema.ts'
@@ -58,7 +59,7 @@ export const executeWorkflow = route({
   params,
   body: StartExecution,
   replies: { 202: Execution, 200: Execution },
-  errors: [errors.not_found, errors.not_active, errors.no_trigger, httpErrors.precondition_failed],
+  errors: [errors.not_found, errors.not_active, errors.no_trigger, planErrors.limit_reached, httpErrors.precondition_failed],
   handler: async (ctx, { params: { id }, body, request }) => {
     const { in_time, execution } = await executions.execute(ctx, id, body, request.if_match)
     return reply({ status: in_time ? 200 : 202, body: execution, headers: { location: `/api/v1/workflows/executions/${execution.id}` } })

@@ -12,6 +12,7 @@ import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { errors } from './errors.ts'
+import { start } from './start.ts'
 import { type Revised, summary, workspaceOf } from './workflows.ts'
 
 /** Without its place in a list. */
@@ -21,7 +22,7 @@ export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
  * Starts the published version by hand: at its `trigger.manual`, or at its first trigger when it has none, with `input` as the trigger's
  * payload. Answers when the execution is durable; with `wait_ms`, when it has ended (`in_time`) or that time is over.
  * Errors: 404 `workflows.not_found`, 412 when the workflow is not at `revision` (null: any), 409 `workflows.not_active`,
- * 409 `workflows.no_trigger`, 503 `engine.draining`.
+ * 409 `workflows.no_trigger`, 402 `plans.limit_reached`, 503 `engine.draining`.
  */
 export const execute = async (
   ctx: Ctx,
@@ -35,7 +36,7 @@ export const execute = async (
   if (status !== 'active' || version === null) throw errors.not_active({ detail: `The workflow is ${status}.` })
   const trigger = triggers.find(({ type }) => type === 'trigger.manual') ?? triggers[0]
   if (trigger === undefined) throw errors.no_trigger()
-  const running = await ctx.use(engine).start({
+  const running = await start(ctx, {
     workspace_id: workspaceOf(ctx),
     workflow_id: id,
     version,

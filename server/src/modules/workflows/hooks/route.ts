@@ -1,12 +1,14 @@
-import { engine, type Finished, type Running } from '../../../engine/engine.ts'
+import type { Finished, Running } from '../../../engine/engine.ts'
 import { hops_header, most_hops, readHops } from '../../../engine/hops.ts'
 import type { HttpReply } from '../../../engine/node.ts'
 import type { App } from '../../../platform/context.ts'
 import { Problem } from '../../../platform/errors.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import { rawRoute, type RawReply, type RawRequest } from '../../../platform/http/route.ts'
+import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
 import { settings } from '../settings.ts'
+import { start } from '../start.ts'
 import { payloadOf } from './payload.ts'
 import { sentReply } from './reply.ts'
 import { type Hook, hookTable } from './table.ts'
@@ -36,6 +38,7 @@ export const callHook = rawRoute({
     errors.hook_not_found,
     errors.hook_loop,
     errors.execution_failed,
+    planErrors.limit_reached,
     httpErrors.method_not_allowed,
     httpErrors.malformed_json,
     httpErrors.unsupported_media_type,
@@ -51,11 +54,11 @@ export const callHook = rawRoute({
     const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
     const payload = payloadOf(request, path)
     try {
-      const running = app.use(engine).start({ workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload })
+      const running = start(app, { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload })
       if (!(running instanceof Promise)) return answer(app, hook, running, reply)
-      running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(busy(error)))
+      running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(refused(error)))
     } catch (error) {
-      reply.fail(busy(error))
+      reply.fail(refused(error))
     }
   },
 })
@@ -72,6 +75,16 @@ const busy = (error: unknown): unknown =>
   error instanceof Problem && error.declaration.status === 503 && error.details.headers?.['retry-after'] === undefined
     ? new Problem(error.code, error.declaration, { ...error.details, headers: { ...error.details.headers, 'retry-after': '2' } })
     : error
+
+/** The caller may be a stranger: how much of its plan the workspace has used is not theirs to know. */
+const refused = (error: unknown): unknown => {
+  if (!(error instanceof Problem) || error.code !== planErrors.limit_reached.code) return busy(error)
+  const { 'violated-policies': violated = [], feature = null } = error.details.extra ?? {}
+  return planErrors.limit_reached({
+    detail: 'The plan of this workspace gives no more executions for now.',
+    extra: { 'violated-policies': violated, feature },
+  })
+}
 
 const answer = (app: App, hook: Hook, running: Running, reply: RawReply): void => {
   const fail = (error: unknown): void => reply.fail(busy(error))
