@@ -4,6 +4,9 @@ import type { App } from '../../platform/context.ts'
 import { errors as workspaceErrors } from '../workspaces/errors.ts'
 import type { Claims } from './access-tokens.ts'
 import { errors } from './errors.ts'
+import { withKey } from './keys/authenticate.ts'
+import { errors as keyErrors } from './keys/errors.ts'
+import { isMeantAsKey } from './keys/key-format.ts'
 import { sessionCache, tokenKeys, type LiveSession } from './services.ts'
 
 const anonymous: Identified = { actor: { type: 'anonymous' }, workspace_id: null }
@@ -11,14 +14,15 @@ const anonymous: Identified = { actor: { type: 'anonymous' }, workspace_id: null
 const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' }
 
 /**
- * Turns an access token into an actor. The usual case, a known key and a session in memory, takes one pass and no turn of the event
+ * Turns an access token or an API key into an actor. The usual case, a known key and a session in memory, takes one pass and no turn of the event
  * loop. What a request may do comes from the session as it is now, never from what the token once said.
  */
 export const authenticate: Authenticate = (app, credentials) => {
-  if (credentials.api_key !== null) throw errors.api_key_invalid()
-  const { bearer } = credentials
+  const { bearer, api_key } = credentials
+  if (api_key !== null && bearer !== null && api_key !== bearer) throw keyErrors.credentials_conflict({ headers: challenge })
+  if (api_key !== null) return withKey(app, api_key, credentials)
   if (bearer === null) return anonymous
-  if (bearer.startsWith('mlr_')) throw errors.api_key_invalid()
+  if (isMeantAsKey(bearer)) return withKey(app, bearer, credentials)
   const claims = app.use(tokenKeys).current().verify(bearer, app.now())
   return claims === null ? verifyAnew(app, bearer, credentials) : withSession(app, claims, credentials)
 }

@@ -1,24 +1,45 @@
 import type { App } from '../../platform/context.ts'
 import { defineConsumer, type News } from '../../platform/events/consumer.ts'
+import { liveKeys } from './keys/live-keys.ts'
 import { sessionCache, tokenKeys } from './services.ts'
 
+interface Concerned {
+  readonly session_id?: string
+  readonly key_id?: string
+  readonly user_id?: string
+}
+
 const forgetWhat = async (app: App, events: readonly News[]): Promise<void> => {
-  const cache = app.use(sessionCache)
+  const [sessions, keys] = [app.use(sessionCache), app.use(liveKeys)]
   for (const { name, data } of events) {
-    const { session_id, user_id } = data as { readonly session_id?: string; readonly user_id?: string }
+    const { session_id, key_id, user_id } = data as Concerned
     if (name === 'identity.signing_key.rotated') await app.use(tokenKeys).reload()
-    else if (session_id !== undefined) cache.forgetSession(session_id)
-    else if (user_id !== undefined) cache.forgetUser(user_id)
-    else cache.clear()
+    else if (session_id !== undefined) sessions.forget(session_id)
+    else if (key_id !== undefined) keys.forgetKey(key_id)
+    else if (user_id !== undefined) for (const cache of [sessions, keys]) cache.forgetUser(user_id)
+    else forgetAll(app)
   }
 }
 
-/** What was done to sessions, accounts and memberships, here and in other processes, and so to what is in memory. */
+const forgetAll = (app: App): void => {
+  app.use(sessionCache).clear()
+  app.use(liveKeys).clear()
+}
+
+/** What was done to sessions, keys, accounts and memberships, here and in other processes, and so to what is in memory. */
 export const forget = defineConsumer({
   name: 'identity.forget',
   delivery: 'every_process',
-  events: ['identity.session.revoked', 'identity.signing_key.rotated', 'users.*', 'workspaces.member.*', 'workspaces.deleted'],
+  events: [
+    'identity.session.revoked',
+    'identity.signing_key.rotated',
+    'identity.api_key.*',
+    'identity.account.*',
+    'users.*',
+    'workspaces.member.*',
+    'workspaces.deleted',
+  ],
   handle: forgetWhat,
   atOnce: forgetWhat,
-  lost: (app) => app.use(sessionCache).clear(),
+  lost: forgetAll,
 })

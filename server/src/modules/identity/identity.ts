@@ -1,5 +1,4 @@
 import type { Ctx } from '../../platform/context.ts'
-import { httpErrors } from '../../platform/http/errors.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import * as users from '../users/users.ts'
 import { errors as userErrors } from '../users/errors.ts'
@@ -132,23 +131,6 @@ export const me = async (
 ): Promise<UserRow & { readonly workspace_id: string; readonly workspaces: workspaces.WorkspaceRow[] }> => {
   const [user, { items }] = await Promise.all([users.profile(ctx), workspaces.list(ctx, { limit: maxWorkspaces, order: 'asc' })])
   return { ...user, workspace_id: ctx.workspace_id as string, workspaces: items }
-}
-
-/** What the presented access token is good for. */
-export const verify = (
-  ctx: Ctx,
-  bearer: string,
-): {
-  readonly valid: true
-  readonly user_id: string
-  readonly session_id: string
-  readonly expires_at: string
-  readonly scopes: string[]
-} => {
-  const { user_id, session_id } = sessions.caller(ctx)
-  const claims = ctx.use(tokenKeys).current().verify(bearer, ctx.now())
-  if (claims === null) throw httpErrors.unauthenticated()
-  return { valid: true, user_id, session_id, expires_at: new Date(claims.exp * 1000).toISOString(), scopes: ['*'] }
 }
 
 /** The public halves of the keys that access tokens are signed with (RFC 7517). */

@@ -6,6 +6,11 @@ import { busy, errors } from './errors.ts'
 import { loginFailed, sessionCreated, sessionRevoked, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { setupLink } from './identity.ts'
+import { errors as keyErrors } from './keys/errors.ts'
+import * as keyEvents from './keys/events.ts'
+import { keyUses } from './keys/key-uses.ts'
+import { liveKeys } from './keys/live-keys.ts'
+import * as keyRoutes from './keys/routes.ts'
 import { errors as mfaErrors } from './mfa/errors.ts'
 import * as mfaEvents from './mfa/events.ts'
 import * as mfaRoutes from './mfa/routes.ts'
@@ -28,22 +33,27 @@ export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy, recoveryErrors, mfaErrors, oidcErrors],
-  permissions: { 'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true } },
+  errors: [errors, busy, keyErrors, recoveryErrors, mfaErrors, oidcErrors],
+  permissions: {
+    'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true },
+    'keys:read_all': { doc: 'See every API key of the installation, though never its secret.' },
+  },
   events: [
     sessionCreated,
     sessionRevoked,
     loginFailed,
     signingKeyRotated,
     ...Object.values(recoveryEvents),
+    ...Object.values(keyEvents),
     ...Object.values(mfaEvents),
     ...Object.values(oidcEvents),
   ],
   migrations: new URL('./migrations/', import.meta.url),
-  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, linkQuota, oidcService, configuredAdmin],
+  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, liveKeys, keyUses, linkQuota, oidcService, configuredAdmin],
   routes: [
     ...Object.values(routes),
     ...Object.values(recoveryRoutes),
+    ...Object.values(keyRoutes),
     ...Object.values(mfaRoutes),
     ...Object.values(oidcRoutes),
     setupPage,

@@ -10,6 +10,7 @@ import { errors as mfaErrors } from './mfa/errors.ts'
 import { clearRefreshCookie, readRefreshCookie } from './refresh-cookie.ts'
 import { Login, Me, Message, Refresh, Registration, Session, Setup, SignedIn, StatusChange, Verified } from './schema.ts'
 import { clientOf, signedIn } from './token-reply.ts'
+import { verify as verified } from './verify.ts'
 
 const tokenErrors = [errors.refresh_invalid, errors.refresh_expired, errors.refresh_reused, errors.session_revoked, errors.cross_site]
 
@@ -99,10 +100,10 @@ export const me = route({
 export const verify = route({
   method: 'GET',
   path: '/auth/verify',
-  summary: 'What your access token is good for',
+  summary: 'What your access token or API key is good for',
   allow: 'account:read',
   replies: { 200: Verified },
-  handler: (ctx, { request }) => identity.verify(ctx, String(request.headers['authorization']).slice('Bearer '.length).trim()),
+  handler: (ctx, { request }) => verified(ctx, String(request.headers['authorization']).slice('Bearer '.length).trim()),
 })
 
 const byLastSeen = keyset(Type.Tuple([Type.String({ format: 'date-time' }), Type.String({ format: 'uuid' })]))

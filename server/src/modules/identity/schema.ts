@@ -73,10 +73,13 @@ export const Verified = Type.Object(
   {
     valid: Type.Literal(true),
     user_id: Type.String({ format: 'uuid' }),
-    session_id: Type.String({ format: 'uuid' }),
-    expires_at: Type.String({ format: 'date-time', description: 'When this access token expires.' }),
+    session_id: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], { description: 'Null for what is no session of ours.' }),
+    api_key_id: Type.Union([Type.String({ format: 'uuid' }), Type.Null()]),
+    expires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+      description: 'When this access token or key expires; null for a key that does not.',
+    }),
     scopes: Type.Array(Type.String(), {
-      description: 'What the token is narrowed to; `*` for everything that the role of its user may do.',
+      description: 'What it is narrowed to: `*` for everything that the role of its user may do, of a key the permissions that it has now.',
     }),
   },
   { title: 'Verified' },

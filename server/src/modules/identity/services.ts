@@ -5,13 +5,14 @@ import { defineService } from '../../platform/service.ts'
 import * as users from '../users/users.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
 import { createAccessTokens, type AccessTokens } from './access-tokens.ts'
+import { createActorCache, type ActorCache, type CachedActor } from './actor-cache.ts'
 import { loadCommonPasswords, type CommonPasswords } from './common-passwords.ts'
-import { createSessionCache, type CachedSession, type SessionCache } from './session-cache.ts'
 import { makeSigningKey, rotated, type SigningKey } from './signing-keys.ts'
 import { sessionById } from './store.ts'
 
 /** A session with all that a request's permission depends on. */
-export interface LiveSession extends CachedSession {
+export interface LiveSession extends CachedActor {
+  readonly user_id: string
   readonly role: SystemRole
   readonly plan: string
   readonly via: Via
@@ -24,10 +25,9 @@ export interface LiveSession extends CachedSession {
 const maxCached = 50_000
 
 /** The sessions that this process has seen. One round trip on first sight, none afterwards. */
-export const sessionCache = defineService<SessionCache<LiveSession>>({
+export const sessionCache = defineService<ActorCache<LiveSession>>({
   name: 'identity.sessions',
-  create: (app) =>
-    createSessionCache({ now: app.now, max: maxCached, load: (session_id, user_id) => readSession(app, session_id, user_id) }),
+  create: (app) => createActorCache({ now: app.now, max: maxCached, load: (id, user_id) => readSession(app, id, user_id as string) }),
 })
 
 const readSession = async (app: App, session_id: string, user_id: string): Promise<LiveSession | null> => {
@@ -41,8 +41,9 @@ const readSession = async (app: App, session_id: string, user_id: string): Promi
   if (session === undefined || session.revoked_at !== null || session.user_id !== user_id) return null
   if (user === null || !user.is_active) return null
   return {
-    session_id,
+    id: session_id,
     user_id,
+    user_ids: [user_id],
     role: user.role,
     plan: user.plan,
     via: { type: 'session', session_id },

@@ -207,6 +207,7 @@ test('verify says what the token is good for, and until when', async () => {
     valid: true,
     user_id: user.id,
     session_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    api_key_id: null,
     expires_at: new Date(clock.now() + 3_600_000).toISOString(),
     scopes: ['*'],
   })

@@ -9,6 +9,22 @@ export interface EngineSchedulesTable {
   next_at: string
 }
 
+export interface ApiKeysTable {
+  id: string
+  user_id: string
+  workspace_id: string
+  name: string
+  key_hash: string
+  permissions: string[]
+  expires_at: string | null
+  requests_per_hour: number | null
+  last_used_at: string | null
+  last_used_address: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
 export interface EngineVersionsTable {
   workflow_id: string
   version: number
@@ -322,6 +338,7 @@ export interface WorkspacesTable {
 }
 
 export interface Database {
+  api_keys: ApiKeysTable
   engine_schedules: EngineSchedulesTable
   engine_versions: EngineVersionsTable
   engine_workers: EngineWorkersTable

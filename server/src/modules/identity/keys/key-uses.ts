@@ -1,0 +1,49 @@
+import type { App } from '../../../platform/context.ts'
+import { defineService } from '../../../platform/service.ts'
+import { noteUses, type Use } from './store.ts'
+import type { LiveKey } from './live-keys.ts'
+
+export interface KeyUses {
+  /** Notes that a request showed a key, for later. Costs a comparison unless the key was last noted a minute ago. */
+  readonly note: (key: LiveKey, address: string) => void
+  /** Writes what was noted. */
+  readonly flush: () => Promise<void>
+}
+
+const every_ms = 60_000
+const gather_ms = 5_000
+
+/** When each key was used last: written for many keys at a time, beside the requests, and when the server stops. */
+export const keyUses = defineService<KeyUses>({
+  name: 'identity.api_key_uses',
+  create: (app) => {
+    const noted = new Map<string, Use>()
+    let timer: NodeJS.Timeout | null = null
+    const flush = async (): Promise<void> => {
+      if (timer !== null) clearTimeout(timer)
+      timer = null
+      const uses = [...noted.values()]
+      noted.clear()
+      if (uses.length > 0) await write(app, uses)
+    }
+    return {
+      note: (key, address) => {
+        const now = app.now()
+        if (now - key.used_at < every_ms) return
+        key.used_at = now
+        noted.set(key.key_id, { id: key.key_id, at: new Date(now).toISOString(), address })
+        timer ??= setTimeout(() => void flush(), gather_ms).unref()
+      },
+      flush,
+    }
+  },
+  stop: (uses) => uses.flush(),
+})
+
+const write = async (app: App, uses: readonly Use[]): Promise<void> => {
+  try {
+    await app.asSystem('note when API keys were used').tx((tx) => noteUses(tx.db, uses))
+  } catch (error) {
+    app.log.warn({ err: error, keys: uses.length }, 'when API keys were used last could not be written; the next use will be')
+  }
+}
