@@ -19,6 +19,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   const body = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
   const keyed = await user.call('POST', '/api/v1/workflows', { body, headers: { 'idempotency-key': `"${name}-1"` } })
   expect(keyed.status).toBe(201)
+  const key = await user.call('POST', '/api/v1/auth/api-keys', { body: { name, permissions: ['workflows:read'] } })
+  expect(key.status).toBe(201)
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
   expect(hook.status).toBeLessThan(300)
   await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })

@@ -8,6 +8,9 @@ afterAll(mill.close)
 
 const [one, two] = [await mill.register(), await mill.register()]
 
+for (const user of [one, two])
+  await user.call('POST', '/api/v1/auth/api-keys', { body: { name: 'reader', permissions: ['workflows:read'] } })
+
 /** What a request of that user could do if a handler of ours asked the database for too much. */
 const contextOf = (user: { id: string; workspace_id: string }): Ctx =>
   mill.app.context({
@@ -28,6 +31,7 @@ const nobody = mill.app.context({ actor: { type: 'anonymous' }, workspace_id: nu
 const owners: { readonly [table: string]: string | null } = {
   users: 'id',
   sessions: 'user_id',
+  api_keys: 'user_id',
   workspace_members: 'user_id',
   workspaces: 'personal_of',
   user_passwords: null,
@@ -76,6 +80,9 @@ test.each([
   ['set a password', sql`insert into user_passwords values (${two.id}, 'x', now()) on conflict (user_id) do update set hash = 'x'`],
   ['make a refresh token', sql`insert into refresh_tokens select 'x', id, null, now(), now() from sessions`],
   ['make a set-up token', sql`insert into setup_tokens values ('x', now(), now())`],
+  ['see the hash of its own API key', sql`select key_hash from api_keys`],
+  ['widen its own API key', sql`update api_keys set permissions = '{users:manage}' where user_id = ${one.id}`],
+  ['make an API key of somebody else its own', sql`update api_keys set user_id = ${one.id} where user_id = ${two.id}`],
 ])('a request cannot %s', async (_, statement) => {
   const refused = contextOf(one).tx(async (tx) => (await statement.execute(tx.db)).numAffectedRows)
   await refused.then(
