@@ -1,21 +1,29 @@
-import { defineConsumer } from '../../platform/events/consumer.ts'
+import type { App } from '../../platform/context.ts'
+import { defineConsumer, type News } from '../../platform/events/consumer.ts'
 import { hookTable } from './hooks/table.ts'
 
-/** Membership changes come with every registration, and change no address. */
-const mayRename = (name: string): boolean =>
-  name.startsWith('workspaces.') && name !== 'workspaces.created' && !name.startsWith('workspaces.member.')
+const of_workflows = ['workflows.published', 'workflows.paused', 'workflows.resumed', 'workflows.archived', 'workflows.deleted']
+/** What changes at which addresses a workspace is reached, or whether it is. */
+const of_workspaces = ['workspaces.updated', 'workspaces.deleted', 'workspaces.restored', 'workspaces.purged']
 
-/** Keeps the webhooks in memory in step with what other processes publish, pause and remove. */
+const followWorkspaces = async (app: App, events: readonly News[]): Promise<void> => {
+  const concerned = events.filter(({ name }) => of_workspaces.includes(name))
+  const ids = concerned.map(({ data }) => (data as { workspace_id: string }).workspace_id)
+  for (const id of new Set(ids)) await app.use(hookTable).refreshWorkspace(app, id)
+}
+
+/** Keeps the webhooks in memory in step with what other processes publish, pause and remove, and with the workspaces that they belong to. */
 export const followWebhooks = defineConsumer({
   name: 'workflows.follow_webhooks',
   delivery: 'every_process',
-  events: ['workflows.published', 'workflows.paused', 'workflows.resumed', 'workflows.archived', 'workflows.deleted', 'workspaces.*'],
+  events: [...of_workflows, ...of_workspaces],
   handle: async (app, events) => {
-    const table = app.use(hookTable)
-    const ids = events.filter(({ name }) => name.startsWith('workflows.')).map(({ data }) => (data as { workflow_id: string }).workflow_id)
-    if (ids.length > 0) await table.refresh(app, [...new Set(ids)])
-    const renamed = events.filter(({ name }) => mayRename(name)).flatMap(({ workspace_id }) => workspace_id ?? [])
-    for (const id of new Set(renamed)) await table.refreshWorkspace(app, id)
+    const changed = events.filter(({ name }) => of_workflows.includes(name))
+    const ids = changed.map(({ data }) => (data as { workflow_id: string }).workflow_id)
+    if (ids.length > 0) await app.use(hookTable).refresh(app, [...new Set(ids)])
+    await followWorkspaces(app, events)
   },
+  // Whoever deletes a workspace and calls one of its webhooks must find it gone.
+  atOnce: followWorkspaces,
   lost: (app) => app.use(hookTable).refresh(app, null),
 })

@@ -177,5 +177,5 @@ export const followHooks = (tx: TxCtx, row: Pick<store.WorkflowRow, 'id' | 'work
   tx.afterCommit(() => {
     const table = tx.use(hookTable)
     if (row.status === 'active') return table.refresh(tx, [row.id])
-    return table.apply({ workflow_id: row.id, workspace_id: row.workspace_id, revision: row.revision, hooks: [] }, '')
+    return table.apply({ workflow_id: row.id, workspace_id: row.workspace_id, revision: row.revision, hooks: [] }, [])
   })

@@ -4,6 +4,29 @@ export const errors = defineErrors('workspaces', {
   not_found: {
     status: 404,
     title: 'There is no such workspace',
-    doc: 'The same for a workspace that does not exist and one the caller does not belong to.',
+    doc: 'The same for a workspace that does not exist, one that was deleted, and one the caller does not belong to.',
   },
+  slug_taken: { status: 409, title: 'This slug belongs to another workspace', doc: 'Also one that the other workspace had before.' },
+  too_many_slugs: {
+    status: 409,
+    title: 'The workspace has had too many slugs',
+    doc: 'Webhook addresses with old slugs go on working, so each is kept; a workspace has at most ten. Take back one of its own.',
+  },
+  personal: {
+    status: 409,
+    title: 'This is not possible with a personal workspace',
+    doc: "A personal workspace belongs to its user alone: nobody else joins it, and it goes with its user's account.",
+  },
+  last_owner: {
+    status: 409,
+    title: 'A workspace needs an owner',
+    doc: 'Make somebody else an owner first. Owners whose account is switched off do not count.',
+  },
+  member_not_found: { status: 404, title: 'There is no such member of the workspace' },
+  role_above_own: {
+    status: 403,
+    title: 'The role is above your own',
+    doc: 'Nobody gives, changes or takes away a role above their own: only owners make and unmake owners.',
+  },
+  not_deleted: { status: 409, title: 'The workspace is not deleted' },
 })

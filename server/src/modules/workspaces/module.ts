@@ -1,16 +1,23 @@
 import { defineModule } from '../../platform/module.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
+import * as memberRoutes from './members/routes.ts'
 import * as routes from './routes.ts'
-import { ownersOf } from './workspaces.ts'
+import * as workspaces from './workspaces.ts'
 
 export default defineModule({
   name: 'workspaces',
-  needs: ['users'],
+  needs: ['plans', 'users'],
   errors,
-  permissions: { 'workspace:read': { doc: 'See the workspace and who belongs to it.' } },
+  permissions: {
+    'workspaces:create': { doc: 'Make workspaces.' },
+    'workspace:read': { doc: 'See the workspace and who belongs to it.' },
+    'workspace:manage': { doc: 'Change the workspace, invite and remove members and change their roles.' },
+    'workspace:own': { doc: 'Delete the workspace and hand it over.', session_only: true },
+  },
   events: Object.values(events),
-  routes: Object.values(routes),
-  owners: ownersOf,
+  routes: [...Object.values(routes), ...Object.values(memberRoutes)],
+  owners: workspaces.ownersOf,
+  gauges: { workspaces: workspaces.countOwned },
   migrations: new URL('./migrations/', import.meta.url),
 })

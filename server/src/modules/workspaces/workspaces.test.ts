@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { testApp, type TestUser } from '../../test-app.ts'
-import { findBySlug, slugCandidates, slugsOf } from './workspaces.ts'
+import { publish, webhookDefinition } from '../workflows/definitions.testing.ts'
+import { slugCandidates } from './slugs.ts'
 
 const mill = await testApp()
 afterAll(mill.close)
@@ -76,18 +77,125 @@ test('a caller works in a workspace that they joined, in the role they have ther
   })
 })
 
-test('a workspace is found by its slug, and slugs by their workspaces', async () => {
-  const user = await mill.register('naledi.k')
-  const ctx = mill.app.asSystem('a test looks for a workspace')
-  expect(await findBySlug(ctx, 'naledi-k')).toEqual({ id: user.workspace_id, slug: 'naledi-k' })
-  expect(await findBySlug(ctx, 'nobody')).toBe(null)
-  expect([...(await slugsOf(ctx, [user.workspace_id]))]).toEqual([[user.workspace_id, 'naledi-k']])
-  expect((await slugsOf(ctx, [])).size).toBe(0)
+test('a workspace that somebody makes is theirs, under a slug of its name or of their choice', async () => {
+  const user = await mill.register()
+  const made = await user.call('POST', '/api/v1/workspaces', { body: { name: 'Müller & Söhne' } })
+  expect(made).toMatchObject({
+    status: 201,
+    body: { name: 'Müller & Söhne', slug: 'muller-sohne', is_personal: false, role: 'owner', deleted_at: null, purge_at: null },
+  })
+  expect(made.headers.get('etag')).toBe('"1"')
+  expect(await user.call('GET', `/api/v1/workspaces/${made.body.id}`)).toMatchObject({ status: 200, body: made.body })
+  const again = await user.call('POST', '/api/v1/workspaces', { body: { name: 'Müller & Söhne' } })
+  expect(again.body.slug).toBe(`muller-sohne-${again.body.id.slice(-4)}`)
+  const chosen = { name: 'Acme', slug: 'acme-7' }
+  expect(await user.call('POST', '/api/v1/workspaces', { body: chosen })).toMatchObject({ status: 201, body: chosen })
+  expect(await user.call('POST', '/api/v1/workspaces', { body: chosen })).toMatchObject({
+    status: 409,
+    body: { code: 'workspaces.slug_taken' },
+  })
+  const events = (await mill.events()).filter(({ workspace_id }) => workspace_id === made.body.id)
+  expect(events.map(({ name }) => name)).toEqual(['workspaces.created', 'workspaces.member.added'])
+  expect(events[0]?.actor).toEqual({ type: 'user', id: user.id })
+})
+
+test.each([
+  { name: '' },
+  { name: '   ' },
+  { name: 'x'.repeat(201) },
+  { name: 'x', slug: 'Acme' },
+  { name: 'x', slug: '-a' },
+  { name: 'x', slug: 'a/b' },
+  { name: 'x', slug: 'аcme' },
+  { name: 'x', slug: 'a'.repeat(49) },
+  { name: 'x', id: '01900000-0000-7000-8000-000000000001' },
+  { name: 'x', personal_of: '01900000-0000-7000-8000-000000000001' },
+  { name: 'x', role: 'owner' },
+  { name: 'x', user_id: '01900000-0000-7000-8000-000000000001' },
+  {},
+])('%j is no workspace', async (body) => {
+  const user = await mill.register()
+  expect(await user.call('POST', '/api/v1/workspaces', { body })).toMatchObject({ status: 422 })
+})
+
+test('of fifty who want one slug at once, one gets it', async () => {
+  const user = await mill.register()
+  const sent = Array.from({ length: 25 }, () => user.call('POST', '/api/v1/workspaces', { body: { name: 'Race', slug: 'race' } }))
+  const other = await mill.register()
+  sent.push(...Array.from({ length: 25 }, () => other.call('POST', '/api/v1/workspaces', { body: { name: 'Race', slug: 'race' } })))
+  const statuses = (await Promise.all(sent)).map(({ status }) => status)
+  expect(statuses.filter((status) => status === 201)).toHaveLength(1)
+  expect(statuses.filter((status) => status === 409)).toHaveLength(49)
+})
+
+test('a plan says how many workspaces somebody may own', async () => {
+  const user = await mill.register()
+  await mill.database.owner`update users set plan = 'free' where id = ${user.id}`
+  const sent = Array.from({ length: 5 }, (_, n) => user.call('POST', '/api/v1/workspaces', { body: { name: `Plan ${n}` } }))
+  const replies = await Promise.all(sent)
+  expect(replies.filter(({ status }) => status === 201)).toHaveLength(1)
+  expect(replies.find(({ status }) => status !== 201)).toMatchObject({
+    status: 402,
+    body: { code: 'plans.limit_reached', feature: 'workspaces', limit: 2, used: 2 },
+  })
+})
+
+test('a workspace gets another name and slug, and nobody else gets the old one', async () => {
+  const user = await mill.register()
+  const { body: team } = await user.call('POST', '/api/v1/workspaces', { body: { name: 'Old', slug: 'old-name' } })
+  const path = `/api/v1/workspaces/${team.id}`
+  const renamed = await user.call('PUT', path, { body: { name: 'New', slug: 'new-name' }, headers: { 'if-match': '"1"' } })
+  expect(renamed).toMatchObject({ status: 200, body: { name: 'New', slug: 'new-name' } })
+  expect(renamed.headers.get('etag')).toBe('"2"')
+  expect(await user.call('PUT', path, { body: { name: 'Stale' }, headers: { 'if-match': '"1"' } })).toMatchObject({ status: 412 })
+  const other = await mill.register()
+  for (const slug of ['old-name', 'new-name']) {
+    expect(await other.call('POST', '/api/v1/workspaces', { body: { name: 'Thief', slug } })).toMatchObject({ status: 409 })
+    expect(await other.call('PUT', `/api/v1/workspaces/${other.workspace_id}`, { body: { slug } })).toMatchObject({ status: 409 })
+  }
+  expect(await user.call('PUT', path, { body: { slug: 'old-name' } })).toMatchObject({ status: 200, body: { slug: 'old-name' } })
+  const event = (await mill.events()).find(({ name, workspace_id }) => name === 'workspaces.updated' && workspace_id === team.id)
+  expect(event).toMatchObject({
+    data: { workspace_id: team.id, slug: 'new-name', fields: ['name', 'slug'] },
+    changes: { before: { name: 'Old', slug: 'old-name' }, after: { name: 'New', slug: 'new-name' } },
+  })
+  for (const body of [{}, { role: 'owner' }, { personal_of: null }, { deleted_at: null }, { revision: 7 }, { name: null }]) {
+    expect(await user.call('PUT', path, { body })).toMatchObject({ status: 422 })
+  }
+})
+
+test('webhook addresses with an old slug go on working, on every process', async () => {
+  const user = await mill.register('renamer')
+  await publish(user, webhookDefinition('orders'))
+  const second = await testApp({ beside: mill })
+  try {
+    const renamed = await user.call('PUT', `/api/v1/workspaces/${user.workspace_id}`, { body: { slug: 'renamed' } })
+    expect(renamed).toMatchObject({ status: 200 })
+    for (const slug of ['renamer', 'renamed']) {
+      expect(await mill.call('POST', `/hooks/${slug}/orders`)).toMatchObject({ status: 200 })
+      await expect.poll(() => second.call('POST', `/hooks/${slug}/orders`), { timeout: 1_000 }).toMatchObject({ status: 200 })
+    }
+  } finally {
+    await second.close()
+  }
+})
+
+test('a workspace keeps at most ten slugs', async () => {
+  const user = await mill.register('collector')
+  const rename = (slug: string) => user.call('PUT', `/api/v1/workspaces/${user.workspace_id}`, { body: { slug } })
+  for (let number = 2; number <= 10; number += 1) expect(await rename(`collector-${number}`)).toMatchObject({ status: 200 })
+  expect(await rename('collector-11')).toMatchObject({ status: 409, body: { code: 'workspaces.too_many_slugs' } })
+  expect(await rename('collector')).toMatchObject({ status: 200 })
+  const other = await mill.register()
+  expect(await other.call('PUT', `/api/v1/workspaces/${other.workspace_id}`, { body: { slug: 'collector-11' } })).toMatchObject({
+    status: 200,
+  })
 })
 
 test.each([
   ['thandi.m', ['thandi-m', 'thandi-m-0001', 'thandi-m-000000000001']],
   ['__', ['workspace', 'workspace-0001', 'workspace-000000000001']],
+  ['Ünïted Mills!', ['united-mills', 'united-mills-0001', 'united-mills-000000000001']],
   ['a'.repeat(39), ['a'.repeat(35), `${'a'.repeat(35)}-0001`, `${'a'.repeat(35)}-000000000001`]],
 ])('the slug for %s is one of %j', (name, slugs) => {
   const candidates = slugCandidates(name, '01900000-0000-7000-8000-000000000001')

@@ -4,6 +4,53 @@ import type { Json } from '../../lib/json.ts'
 
 type JsonInput = object | string | number | boolean
 
+export interface ApiKeysTable {
+  id: string
+  user_id: string
+  workspace_id: string
+  name: string
+  key_hash: string
+  permissions: string[]
+  expires_at: string | null
+  requests_per_hour: number | null
+  last_used_at: string | null
+  last_used_address: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
+export interface AuditChainsTable {
+  chain: string
+  seq: number
+  hash: string
+}
+
+export interface AuditEntriesTable {
+  id: string
+  workspace_id: string | null
+  chain: string
+  seq: number
+  at: string
+  action: string
+  actor_type: string
+  actor_id: string | null
+  impersonator_id: string | null
+  target_type: string | null
+  target_id: string | null
+  request_id: string | null
+  salt: string | null
+  address: string | null
+  user_agent: string | null
+  data: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  before: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  after: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  erased_at: string | null
+  content_hash: string
+  previous_hash: string
+  hash: string
+}
+
 export interface EngineSchedulesTable {
   job: string
   next_at: string
@@ -320,10 +367,28 @@ export interface WorkflowsTable {
   updated_at: string
 }
 
+export interface WorkspaceInvitationsTable {
+  id: string
+  workspace_id: string
+  email: string
+  role: 'owner' | 'admin' | 'member' | 'viewer'
+  token_hash: string
+  invited_by: string
+  created_at: string
+  sent_at: string
+  expires_at: string
+}
+
 export interface WorkspaceMembersTable {
   workspace_id: string
   user_id: string
   role: 'owner' | 'admin' | 'member' | 'viewer'
+  created_at: string
+}
+
+export interface WorkspaceSlugsTable {
+  slug: string
+  workspace_id: string
   created_at: string
 }
 
@@ -335,10 +400,14 @@ export interface WorkspacesTable {
   revision: Generated<number>
   created_at: string
   updated_at: string
+  deleted_at: string | null
+  purge_at: string | null
 }
 
 export interface Database {
   api_keys: ApiKeysTable
+  audit_chains: AuditChainsTable
+  audit_entries: AuditEntriesTable
   engine_schedules: EngineSchedulesTable
   engine_versions: EngineVersionsTable
   engine_workers: EngineWorkersTable
@@ -370,6 +439,8 @@ export interface Database {
   workflow_versions: WorkflowVersionsTable
   workflow_webhooks: WorkflowWebhooksTable
   workflows: WorkflowsTable
+  workspace_invitations: WorkspaceInvitationsTable
   workspace_members: WorkspaceMembersTable
+  workspace_slugs: WorkspaceSlugsTable
   workspaces: WorkspacesTable
 }

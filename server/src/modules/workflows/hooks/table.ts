@@ -28,11 +28,11 @@ type Methods = ReadonlyMap<string, Hook>
 export interface HookTable {
   /** By method, at `<slug>/<path>`; undefined when no active workflow listens there. */
   readonly at: (address: string) => Methods | undefined
-  /** Takes over what a workflow has now. An older revision than the one that is known changes nothing. */
-  readonly apply: (live: LiveWorkflow, slug: string) => void
+  /** Takes over what a workflow has now, at each slug of its workspace. An older revision than the one that is known changes nothing. */
+  readonly apply: (live: LiveWorkflow, slugs: readonly string[]) => void
   /** Reads some workflows again; all of them with null. */
   readonly refresh: (app: App, workflow_ids: readonly string[] | null) => Promise<void>
-  /** The name of a workspace may have changed: reads what it holds again. */
+  /** The slugs of a workspace may have changed, or it was deleted or restored: reads what it holds again. */
   readonly refreshWorkspace: (app: App, workspace_id: string) => Promise<void>
 }
 
@@ -58,28 +58,30 @@ export const createHookTable = (): HookTable => {
     }
   }
 
-  const put = (live: LiveWorkflow, slug: string): void => {
+  const put = (live: LiveWorkflow, slugs: readonly string[]): void => {
     forget(live.workflow_id)
-    const addresses = live.hooks.map(({ method, path, ...hook }) => {
-      const address = `${slug}/${path}`
-      const methods = byAddress.get(address) ?? new Map<string, Hook>()
-      byAddress.set(address, methods.set(method, hook))
-      return address
-    })
+    const addresses = live.hooks.flatMap(({ method, path, ...hook }) =>
+      slugs.map((slug) => {
+        const address = `${slug}/${path}`
+        const methods = byAddress.get(address) ?? new Map<string, Hook>()
+        byAddress.set(address, methods.set(method, hook))
+        return address
+      }),
+    )
     known.set(live.workflow_id, { live, addresses, round })
   }
 
-  const apply: HookTable['apply'] = (live, slug) => {
+  const apply: HookTable['apply'] = (live, slugs) => {
     const before = known.get(live.workflow_id)
-    if (before === undefined || before.live.revision <= live.revision) put(live, slug)
+    if (before === undefined || before.live.revision <= live.revision) put(live, slugs)
   }
 
   const refresh: HookTable['refresh'] = async (app, workflow_ids) => {
     const started = workflow_ids === null ? ++round : round
     const ctx = app.asSystem(why)
     const lives = liveOf(await store.liveRows(ctx.db, workflow_ids))
-    const slugs = await workspaces.slugsOf(ctx, [...new Set(lives.map(({ workspace_id }) => workspace_id))])
-    for (const live of lives) apply(live, slugs.get(live.workspace_id) ?? '')
+    const slugs = await workspaces.namesOf(ctx, [...new Set(lives.map(({ workspace_id }) => workspace_id))])
+    for (const live of lives) apply(live, slugs.get(live.workspace_id) ?? [])
     const found = new Set(lives.map(({ workflow_id }) => workflow_id))
     // What a publish has put in meanwhile may be newer than what was read: it carries this round, and stays.
     const gone = workflow_ids ?? [...known].filter(([, { round: seen }]) => seen < started).map(([id]) => id)
