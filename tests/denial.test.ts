@@ -31,6 +31,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
     const [row] = await mill.database
       .owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`
     expect(row?.['n']).toBeGreaterThan(0)
+    const entered = await mill.database.owner`select from audit_entries where workspace_id = ${user.workspace_id} limit 1`
+    expect(entered).toHaveLength(1)
   })
 }
 await workFor(anna, 'anna')

@@ -1,4 +1,5 @@
 import type { Module } from './platform/module.ts'
+import audit from './modules/audit/module.ts'
 import health from './modules/health/module.ts'
 import identity from './modules/identity/module.ts'
 import mail from './modules/mail/module.ts'
@@ -8,4 +9,4 @@ import workflows from './modules/workflows/module.ts'
 import workspaces from './modules/workspaces/module.ts'
 
 /** The modules of the product, each after those it needs. A new module adds its one line here. */
-export const modules: readonly Module[] = [health, mail, users, plans, workspaces, identity, workflows]
+export const modules: readonly Module[] = [health, mail, users, plans, workspaces, identity, workflows, audit]

@@ -130,8 +130,9 @@ export const countSignIn = (tx: TxCtx, id: string): Promise<void> => store.count
 
 /** Switches an account, which the caller has locked, off or on. Its sessions are the caller's to end: see `identity.setStatus`. */
 export const setActive = async (tx: TxCtx, id: string, is_active: boolean, changed_by: string): Promise<UserRow> => {
+  const before = await lock(tx, id)
   const user = await store.updateActive(tx.db, id, is_active, new Date(tx.now()).toISOString())
-  tx.emit(statusChanged, { user_id: id, is_active, changed_by })
+  tx.emit(statusChanged, { user_id: id, is_active, changed_by }, { before: { is_active: before?.is_active }, after: { is_active } })
   return user
 }
 
