@@ -18,8 +18,8 @@ export const create = async (tx: TxCtx, input: users.NewUser & { readonly hash: 
   return user
 }
 
-/** 422 `auth.password_weak`, with the reason as a field error, for a password that the policy refuses. */
-export const requireGoodPassword = async (ctx: Ctx, password: string, owner: Owner): Promise<void> => {
+/** 422 `auth.password_weak`, with the reason as an error of the field `path`, for a password that the policy refuses. */
+export const requireGoodPassword = async (ctx: Ctx, password: string, owner: Owner, path = 'password'): Promise<void> => {
   const message = checkPassword(password, owner, await ctx.use(commonPasswords).get())
-  if (message !== null) throw errors.password_weak({ detail: `The password ${message}.`, errors: [{ path: 'password', message }] })
+  if (message !== null) throw errors.password_weak({ detail: `The password ${message}.`, errors: [{ path, message }] })
 }

@@ -12,6 +12,7 @@ import { loginFailed, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { givenBy } from './mfa/mfa.ts'
 import { isOutdated } from './password-hash.ts'
+import { sendVerification } from './recovery/verification.ts'
 import type { Login, Registration } from './schema.ts'
 import { tokenKeys } from './services.ts'
 import * as sessions from './sessions.ts'
@@ -27,9 +28,9 @@ export { setUp, setupLink } from './setup.ts'
 
 /**
  * Makes an account with its personal workspace and signs it in. Errors: 403 `auth.registration_closed`, 422 `auth.password_weak`,
- * 409 `users.email_taken`, 409 `users.username_taken`, 503 `identity.busy`.
+ * 409 `users.email_taken`, 409 `users.username_taken`, 503 `identity.busy`. Null where an address has to be confirmed before anybody is signed in.
  */
-export const register = async (ctx: Ctx, input: Registration, client: Client): Promise<Tokens> => {
+export const register = async (ctx: Ctx, input: Registration, client: Client): Promise<Tokens | null> => {
   if (ctx.settings(settings).registration === 'closed') throw errors.registration_closed()
   await accounts.requireGoodPassword(ctx, input.password, input)
   const system = ctx.asSystem('register somebody who is not signed in yet')
@@ -43,6 +44,8 @@ export const register = async (ctx: Ctx, input: Registration, client: Client): P
       { email: input.email, username: input.username, name: input.name, role: 'user', hash },
       workspace_id,
     )
+    await sendVerification(tx, user)
+    if (tx.settings(settings).require_verified_email) return null
     return sessions.open(tx, { user, workspace_id, remember_me: false, method: 'registration', client })
   })
 }

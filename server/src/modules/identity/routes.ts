@@ -21,11 +21,20 @@ export const register = route({
   allow: 'public',
   body: Registration,
   body_limit_bytes: 16_384,
-  replies: { 201: SignedIn },
+  description:
+    'A link to confirm the address is sent to it. Where `MILLRACE_REQUIRE_VERIFIED_EMAIL` is on, the account is made and nobody is signed in yet: 202.',
+  replies: { 201: SignedIn, 202: Message },
   idempotent: 'claimed',
   errors: [errors.password_weak, errors.registration_closed, userErrors.email_taken, userErrors.username_taken, busy.busy],
   limits: [{ name: 'register', quota: 30, window_s: 3_600, per: 'address' }],
-  handler: async (ctx, { body, request }) => signedIn(201, await identity.register(ctx, body, clientOf(request)), body.use_cookie === true),
+  handler: async (ctx, { body, request }) => {
+    const tokens = await identity.register(ctx, body, clientOf(request))
+    if (tokens !== null) return signedIn(201, tokens, body.use_cookie === true)
+    return reply({
+      status: 202,
+      body: { message: 'The account is made. Confirm its address with the link that we sent to it, then sign in.' },
+    })
+  },
 })
 
 export const login = route({

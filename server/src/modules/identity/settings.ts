@@ -1,5 +1,6 @@
 import { defineSettings } from '../../platform/config.ts'
 import { oidcSettings } from './oidc/settings.ts'
+import { recoverySettings } from './recovery/settings.ts'
 
 export const settings = defineSettings({
   admin_email: {
@@ -39,4 +40,5 @@ export const settings = defineSettings({
     doc: 'Whether anyone may make an account. Closed, there are those made before and the first admin.',
   },
   ...oidcSettings,
+  ...recoverySettings,
 })

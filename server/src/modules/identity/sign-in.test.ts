@@ -36,7 +36,7 @@ test('whoever registers gets an account, a workspace of their own and is signed 
       token_type: 'bearer',
       expires_in: 3600,
     },
-    events: ['users.registered', 'workspaces.created', 'workspaces.member.added', 'identity.session.created'],
+    events: ['users.registered', 'workspaces.created', 'workspaces.member.added', 'mail.queued', 'identity.session.created'],
   })
   expect(Object.keys(reply.body).toSorted()).toEqual(['access_token', 'expires_in', 'refresh_token', 'token_type', 'user'])
   expect(Object.keys(reply.body.user).toSorted()).toEqual(
@@ -297,7 +297,7 @@ test('a repeated registration with one Idempotency-Key makes one account, and gi
   const first = await scenario(mill, {
     when: () => register(),
     status: 201,
-    events: ['users.registered', 'workspaces.created', 'workspaces.member.added', 'identity.session.created'],
+    events: ['users.registered', 'workspaces.created', 'workspaces.member.added', 'mail.queued', 'identity.session.created'],
   })
   const second = await scenario(mill, { when: () => register(), status: 201, body: first.body, events: [] })
   expect(second.headers.get('idempotency-replayed')).toBe('true')

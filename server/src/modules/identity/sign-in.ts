@@ -6,8 +6,11 @@ import { errors } from './errors.ts'
 import type { Method } from './events.ts'
 import { demand } from './mfa/challenges.ts'
 import type { Given } from './mfa/mfa.ts'
+import { errors as recoveryErrors } from './recovery/errors.ts'
+import { sendVerification } from './recovery/verification.ts'
 import * as sessions from './sessions.ts'
 import type { Client, Tokens } from './sessions.ts'
+import { settings } from './settings.ts'
 
 export interface SignIn {
   readonly user_id: string
@@ -25,7 +28,7 @@ export interface SignIn {
 
 /**
  * The one door: every way of signing in ends here, once it has shown who somebody is, so that all of them ask the same of an account.
- * Errors: 401 `auth.invalid_credentials` for an account that is switched off, those of `first`, and for an account that has a second factor
+ * Errors: 401 `auth.invalid_credentials` for an account that is switched off, 403 `auth.email_unverified`, those of `first`, and for an account that has a second factor
  * 401 `auth.mfa_required`, 401 `auth.mfa_invalid` and 429 `auth.mfa_blocked`.
  */
 export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
@@ -33,10 +36,14 @@ export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
   const workspace_id = await homeOf(system, input.user_id)
   const outcome = await ctx.asSystem('open a session', workspace_id).tx(async (tx) => {
     // Whatever was true when the password was hashed: the account is locked now, and this is what counts.
-    const user = await lockedUser(tx, input.user_id)
-    if (user === null) return errors.invalid_credentials()
+    if ((await users.lock(tx, input.user_id))?.is_active !== true) return errors.invalid_credentials()
     const refused = (await input.first?.(tx)) ?? null
     if (refused !== null) return refused
+    const user = (await users.byId(tx, input.user_id)) as UserRow
+    if (tx.settings(settings).require_verified_email && !user.email_verified && input.method !== 'impersonation') {
+      await sendVerification(tx, user)
+      return recoveryErrors.email_unverified()
+    }
     const missing = await demand(tx, { ...input, given: input.second_factor })
     if (missing !== null) return missing
     return sessions.open(tx, { user, workspace_id, remember_me: input.remember_me, method: input.method, client: input.client })
@@ -44,9 +51,6 @@ export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
   if (outcome instanceof Error) throw outcome
   return outcome
 }
-
-const lockedUser = async (tx: TxCtx, id: string): Promise<UserRow | null> =>
-  (await users.lock(tx, id))?.is_active === true ? users.byId(tx, id) : null
 
 /** The workspace a session starts in: the personal one. */
 const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {

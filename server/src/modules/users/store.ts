@@ -61,7 +61,7 @@ export const lockAdmins = async (db: TxDb): Promise<readonly string[]> => {
 /** Undefined when the address or the username is taken. */
 export const insertUser = async (
   db: TxDb,
-  user: Pick<User, 'id' | 'email' | 'username' | 'name' | 'role' | 'plan' | 'created_at'>,
+  user: Pick<User, 'id' | 'email' | 'username' | 'name' | 'role' | 'plan' | 'email_verified' | 'created_at'>,
 ): Promise<UserRow | undefined> =>
   (await db
     .insertInto('users')

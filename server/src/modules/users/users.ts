@@ -19,6 +19,8 @@ export interface NewUser {
   readonly username?: string | undefined
   readonly name?: string | undefined
   readonly role?: SystemRole
+  /** Whoever makes the account vouches for the address. */
+  readonly email_verified?: boolean
 }
 
 /**
@@ -32,6 +34,7 @@ export const create = async (tx: TxCtx, input: NewUser): Promise<UserRow> => {
     email,
     name: input.name ?? null,
     role: input.role ?? 'user',
+    email_verified: input.email_verified ?? false,
     plan: tx.settings(settings).default_plan,
     created_at: new Date(tx.now()).toISOString(),
   } as const

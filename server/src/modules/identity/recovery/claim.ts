@@ -4,6 +4,8 @@ import type { UserRow } from '../../users/users.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
 import { accountClaimed, emailVerified } from './events.ts'
+import { installationOf, sendNotice } from './links.ts'
+import * as mails from './mails.ts'
 import * as store from './store.ts'
 
 /**
@@ -19,6 +21,7 @@ export const claimByOwner = async (tx: TxCtx, user_id: string): Promise<boolean>
   await removeWaysIn(tx, user, 'claimed')
   await markVerified(tx, user)
   tx.emit(accountClaimed, { user_id, email: user.email })
+  await sendNotice(tx, user, 'account_claimed', mails.accountWasClaimed({ installation: installationOf(tx), email: user.email }))
   return true
 }
 

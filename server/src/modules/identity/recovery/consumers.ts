@@ -1,13 +1,12 @@
 import { defineConsumer } from '../../../platform/events/consumer.ts'
-import { passwordResetRequested } from './events.ts'
-import * as recovery from './recovery.ts'
+import { requests, sendRequested } from './requested.ts'
 
 /** Sends what people who may not be signed in asked for, after they have had their answer. */
 export const sendLinks = defineConsumer({
   name: 'identity.send_links',
   delivery: 'durable',
-  events: [passwordResetRequested.name],
+  events: requests,
   handle: async (app, events) => {
-    for (const event of events) await recovery.sendRequested(app, event)
+    for (const event of events) await sendRequested(app, event)
   },
 })

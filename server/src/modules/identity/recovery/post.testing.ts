@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { vi } from 'vitest'
 import { secrets } from '../../../platform/secrets.ts'
-import type { TestApp } from '../../../test-app.ts'
+import type { TestApp, TestReply, TestUser } from '../../../test-app.ts'
 
 export interface ReadMail {
   readonly kind: string
@@ -40,6 +40,31 @@ export const linkIn = ({ text }: ReadMail): { readonly url: string; readonly tok
   const url = /https?:\/\/\S+#token=\S+/.exec(text)?.[0]
   if (url === undefined) throw new Error(`There is no link in: ${text}`)
   return { url, token: new URLSearchParams(new URL(url).hash.slice(1)).get('token') as string }
+}
+
+export type Post = (path: string, body?: unknown, headers?: { readonly [name: string]: string }) => Promise<TestReply>
+
+/** Posts below `/api/v1/auth/`, each time from an address that nobody used before, so that no limit is met by accident. */
+export const poster = (mill: Pick<TestApp, 'call'>): Post => {
+  let addresses = 0
+  return (path, body, headers = {}) => {
+    addresses += 1
+    const elsewhere = { 'x-forwarded-for': `198.19.${addresses >> 8}.${addresses & 255}` }
+    return mill.call('POST', `/api/v1/auth/${path}`, { ...(body === undefined ? {} : { body }), headers: { ...elsewhere, ...headers } })
+  }
+}
+
+/** The token of the newest of at least `count` links of a kind. */
+export const tokenOf = async (mill: TestApp, email: string, kind: string, count = 1): Promise<string> =>
+  linkIn(await mailOf(mill, email, kind, count)).token
+
+/** A new account whose address was confirmed with the link that came by mail. */
+export const confirmed = async (mill: TestApp, name: string): Promise<TestUser> => {
+  const user = await mill.register(name)
+  const token = await tokenOf(mill, user.email, 'email_verification')
+  const { status } = await user.call('POST', '/api/v1/auth/email/verify', { body: { token } })
+  if (status !== 200) throw new Error(`The address of ${name} was not confirmed: ${status}`)
+  return user
 }
 
 /** A port that nobody listened on a moment ago: for a test that must name it before the server has one. */
