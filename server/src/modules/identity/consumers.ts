@@ -38,6 +38,7 @@ export const forget = defineConsumer({
     'users.*',
     'workspaces.member.*',
     'workspaces.deleted',
+    'workspaces.restored',
   ],
   handle: forgetWhat,
   atOnce: forgetWhat,

@@ -6,6 +6,7 @@ import { busy, errors } from './errors.ts'
 import { loginFailed, sessionCreated, sessionRevoked, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { setupLink } from './identity.ts'
+import { endKeys } from './keys/consumers.ts'
 import { errors as keyErrors } from './keys/errors.ts'
 import * as keyEvents from './keys/events.ts'
 import { keyUses } from './keys/key-uses.ts'
@@ -58,7 +59,7 @@ export default defineModule({
     ...Object.values(oidcRoutes),
     setupPage,
   ],
-  consumers: [forget, sendLinks],
+  consumers: [forget, endKeys, sendLinks],
   announce: async (app) => {
     const link = await setupLink(app)
     return link === null ? [] : [{ label: 'Set up', text: link }]

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { defineEvent } from '../../../platform/events/event.ts'
 
 const Id = Type.String({ format: 'uuid' })
@@ -16,11 +16,14 @@ export const apiKeyChanged = defineEvent({
   data: Type.Object({ ...Key, fields: Type.Array(Type.String()) }),
 })
 
+const RemovedReason = Type.Enum(['owner', 'admin', 'claimed', 'disowned', 'left_workspace'])
+export type RemovedReason = Static<typeof RemovedReason>
+
 export const apiKeyRemoved = defineEvent({
   name: 'identity.api_key.removed',
   doc: 'An API key was removed and stops working with this event: by its owner, by an admin, or with what it belonged to.',
   data: Type.Object({
     ...Key,
-    reason: Type.Union([Type.Literal('owner'), Type.Literal('admin'), Type.Literal('claimed'), Type.Literal('left_workspace')]),
+    reason: RemovedReason,
   }),
 })

@@ -2,6 +2,8 @@ import { afterAll, expect, test, vi } from 'vitest'
 import { manualClock } from '../../../platform/clock.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { type Call, testApp, type TestUser } from '../../../test-app.ts'
+import { memberRemoved, memberRoleChanged } from '../../workspaces/events.ts'
+import { claimByOwner } from '../recovery/claim.ts'
 import { newKey } from './key-format.ts'
 import { keyUses } from './key-uses.ts'
 
@@ -247,12 +249,27 @@ test('a key stops when it expires, and goes on when its expiry is moved', async 
   })
 })
 
+/** What the workspaces do to a membership, and tell. */
+const membership = (user: TestUser, workspace_id: string, role: 'member' | 'viewer' | null) =>
+  mill.app.asSystem('change a membership, for a test', workspace_id).tx(async (tx) => {
+    const data = { workspace_id, user_id: user.id }
+    const { db } = tx
+    if (role === null) {
+      await db.deleteFrom('workspace_members').where('user_id', '=', user.id).where('workspace_id', '=', workspace_id).execute()
+      return tx.emit(memberRemoved, { ...data, reason: 'removed' })
+    }
+    await db
+      .insertInto('workspace_members')
+      .values({ ...data, role, created_at: new Date(clock.now()).toISOString() })
+      .onConflict((conflict) => conflict.columns(['workspace_id', 'user_id']).doUpdateSet({ role }))
+      .execute()
+    tx.emit(memberRoleChanged, { ...data, role })
+  })
+
 test('a key ends with the standing of its owner: switched off, no member any more, a lower role', async () => {
-  const system = mill.app.asSystem('change the standing of a user, for a test')
   const [user, host] = [await mill.register(), await mill.register()]
   const own = await make(user)
-  await mill.database.owner`insert into workspace_members values (${host.workspace_id}, ${user.id}, 'member', now())`
-  await system.tx(async (tx) => tx.emit(memberChanged, { workspace_id: host.workspace_id, user_id: user.id }))
+  await membership(user, host.workspace_id, 'member')
   const there = await make(
     { ...user, call: (method, at, request) => user.call(method, at, { ...request, headers: { 'x-workspace-id': host.workspace_id } }) },
     { permissions: ['workflows:write', 'workflows:read', 'account:read'] },
@@ -261,16 +278,18 @@ test('a key ends with the standing of its owner: switched off, no member any mor
     withKey(there, on)('POST', '/api/v1/workflows', { body: { name: 'W', definition: { nodes: [], edges: [] } } })
   for (const on of [mill, second]) expect((await write(on)).status).toBe(201)
 
-  await mill.database.owner`update workspace_members set role = 'viewer' where workspace_id = ${host.workspace_id} and user_id = ${user.id}`
-  await system.tx(async (tx) => tx.emit(memberChanged, { workspace_id: host.workspace_id, user_id: user.id }))
+  await membership(user, host.workspace_id, 'viewer')
   expect((await write()).status).toBe(403)
   await vi.waitFor(async () => expect((await write(second)).status).toBe(403), { timeout: 1_000, interval: 20 })
   expect((await withKey(there)('GET', '/api/v1/auth/verify')).body.scopes).toEqual(['account:read', 'workflows:read'])
 
-  await mill.database.owner`delete from workspace_members where workspace_id = ${host.workspace_id} and user_id = ${user.id}`
-  await system.tx(async (tx) => tx.emit(memberChanged, { workspace_id: host.workspace_id, user_id: user.id }))
+  await membership(user, host.workspace_id, null)
   expect(await withKey(there)('GET', '/api/v1/workflows')).toMatchObject(invalid)
   expect(await status(own)).toBe(200)
+  // And it does not come back to life with its owner.
+  await vi.waitFor(async () => expect((await user.call('GET', `${path}/${there.id}`)).status).toBe(404))
+  await membership(user, host.workspace_id, 'member')
+  expect(await withKey(there)('GET', '/api/v1/workflows')).toMatchObject(invalid)
 
   const switched = (is_active: boolean) => admin.call('PUT', `/api/v1/users/admin/users/${user.id}/status`, { body: { is_active } })
   expect(await status(own, second)).toBe(200)
@@ -281,12 +300,19 @@ test('a key ends with the standing of its owner: switched off, no member any mor
   expect(await status(own)).toBe(200)
 })
 
-/** What the workspaces tell of a member; written here as the log has it, whatever else it says. */
-const memberChanged = {
-  name: 'workspaces.member.changed',
-  doc: 'A change of a membership.',
-  data: {},
-} as unknown as Parameters<Parameters<Parameters<ReturnType<typeof mill.app.asSystem>['tx']>[0]>[0]['emit']>[0]
+test('keys of an account that nobody confirmed go when the owner of its address takes it over', async () => {
+  const user = await mill.register()
+  const key = await make(user)
+  expect(await status(key, second)).toBe(200)
+  const claimed = await mill.app.asSystem('take an account over, for a test').tx((tx) => claimByOwner(tx, user.id))
+  expect(claimed).toBe(true)
+  expect(await withKey(key)('GET', '/api/v1/auth/verify')).toMatchObject(invalid)
+  await vi.waitFor(async () => expect(await status(key, second)).toBe(401), { timeout: 1_000, interval: 20 })
+  expect((await mill.events()).findLast(({ name }) => name === 'identity.api_key.removed')).toMatchObject({
+    data: { key_id: key.id, reason: 'claimed' },
+    changes: { before: { name: 'reader', permissions } },
+  })
+})
 
 test("somebody else's key is not there", async () => {
   const [user, stranger] = [await mill.register(), await mill.register()]

@@ -10,7 +10,7 @@ import * as users from '../../users/users.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
 import { caller } from '../sessions.ts'
 import { errors } from './errors.ts'
-import { apiKeyChanged, apiKeyCreated, apiKeyRemoved } from './events.ts'
+import { apiKeyChanged, apiKeyCreated, apiKeyRemoved, type RemovedReason } from './events.ts'
 import { newKey, shownPrefix } from './key-format.ts'
 import * as mails from './mails.ts'
 import type { ApiKeyChange, NewApiKey } from './schema.ts'
@@ -139,7 +139,7 @@ export const removeForAdmin = async (ctx: Ctx, id: string): Promise<void> => {
 export const removeKeys = async (
   tx: TxCtx,
   filter: { readonly user_id: string; readonly id?: string; readonly workspace_id?: string } | { readonly id: string },
-  reason: 'owner' | 'admin' | 'claimed' | 'left_workspace',
+  reason: RemovedReason,
 ): Promise<readonly KeyRow[]> => {
   const removed = await store.deleteKeys(tx.db, filter)
   for (const { id, user_id, name, permissions, expires_at, requests_per_hour } of removed) {

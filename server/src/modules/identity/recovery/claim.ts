@@ -1,6 +1,7 @@
 import type { TxCtx } from '../../../platform/context.ts'
 import * as users from '../../users/users.ts'
 import type { UserRow } from '../../users/users.ts'
+import { removeKeys } from '../keys/keys.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
 import { accountClaimed, emailVerified } from './events.ts'
@@ -28,6 +29,7 @@ export const claimByOwner = async (tx: TxCtx, user_id: string): Promise<boolean>
 /** Leaves an account without any way into it, except for links that are sent to its address later. */
 export const removeWaysIn = async (tx: TxCtx, user: Pick<UserRow, 'id'>, reason: 'claimed' | 'disowned'): Promise<void> => {
   await store.deleteWaysIn(tx.db, user.id)
+  await removeKeys(tx, { user_id: user.id }, reason)
   await oneTime.endOfUser(tx, user.id, 'all')
   await sessions.end(tx, user.id, 'all', reason)
 }
