@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { DestinationStream } from 'pino'
 import engine from './engine/module.ts'
 import { idSource } from './lib/id.ts'
@@ -6,7 +8,7 @@ import { type Clock, systemClock } from './platform/clock.ts'
 import type { App } from './platform/context.ts'
 import { type DataDirectory, openDataDirectory } from './platform/database/data-directory.ts'
 import { connectionError, connectionOf } from './platform/database/database-url.ts'
-import { startEmbeddedPostgres } from './platform/database/embedded.ts'
+import { findEmbeddedPostgres, startEmbeddedPostgres } from './platform/database/embedded.ts'
 import type { ConnectionOptions } from './platform/database/link.ts'
 import { type DatabaseHandle, openDatabase } from './platform/database/open.ts'
 import { platformAbove, platformBelow } from './platform/floor.ts'
@@ -18,6 +20,7 @@ import { createMetrics } from './platform/metrics.ts'
 import type { Module } from './platform/module.ts'
 import { permissionsOf, type Roles } from './platform/permissions.ts'
 import { settings } from './platform/settings.ts'
+import { StartError } from './platform/start-error.ts'
 
 export interface AppOptions {
   /** In order: a module stands after those it needs. */
@@ -43,6 +46,8 @@ export interface Composition {
   readonly log: Logger
   /** Brings the database up to date without serving anything. Answers how many migrations it applied. */
   readonly migrate: () => Promise<number>
+  /** Opens the database as it is, without bringing it up to date: for a command that looks into it, also while a server runs on it. */
+  readonly database: () => Promise<DatabaseHandle>
   /** Resolves when everything has started. When it rejects, `stop` is still due. */
   readonly start: () => Promise<App>
   /** Takes on nothing new, and resolves when what was under way has finished. */
@@ -87,7 +92,8 @@ export const createApp = (options: AppOptions): Composition => {
     await lifecycle.stop()
     await grounds.close()
   })
-  return { config, log, start: start.run, stop: stop.run, drain: lifecycle.drain, migrate: async () => (await grounds.open()).migrated }
+  const migrate = async (): Promise<number> => (await grounds.open()).migrated
+  return { config, log, start: start.run, stop: stop.run, drain: lifecycle.drain, migrate, database: grounds.look }
 }
 
 /** The floors, lowest first. */
@@ -112,9 +118,10 @@ const layGrounds = ({ options, modules, config, log }: GroundsInput) => {
   const giving_up = new AbortController()
   const { data_dir, database_url } = config.values(settings)
 
-  const connect = async (directory: DataDirectory): Promise<ConnectionOptions> => {
+  const connect = async (directory: DataDirectory | null): Promise<ConnectionOptions> => {
     if (options.connection) return options.connection
     if (database_url !== null) return connectionOf(database_url)
+    if (directory === null) throw new Error('An embedded database needs a data directory.')
     const { onFatal } = options
     const embedded = await startEmbeddedPostgres({ directory, log, signal: giving_up.signal, ...(onFatal ? { onFatal } : {}) })
     owned.defer(embedded.stop)
@@ -137,15 +144,40 @@ const layGrounds = ({ options, modules, config, log }: GroundsInput) => {
     giving_up.signal.throwIfAborted()
     return { directory, database, migrated }
   })
+  const look = once(async (): Promise<DatabaseHandle> => {
+    const elsewhere = options.connection !== undefined || database_url !== null
+    const running = elsewhere ? null : await findEmbeddedPostgres(data_dir)
+    const database = await openDatabase({ connection: running ?? (await connect(await openPlace(elsewhere))), log })
+    owned.defer(database.close)
+    try {
+      await database.ping()
+    } catch (error) {
+      throw database_url === null ? error : connectionError(error, database_url)
+    }
+    return database
+  })
+  const openPlace = async (elsewhere: boolean): Promise<DataDirectory | null> => {
+    if (elsewhere) return null
+    if (!existsSync(join(data_dir, 'postgres')))
+      throw new StartError(`There is no database in ${data_dir}.`, 'Set MILLRACE_DATA_DIR or DATABASE_URL as the server has them.')
+    const directory = await openDataDirectory(data_dir)
+    owned.defer(directory.close)
+    return directory
+  }
   const close = async (): Promise<void> => {
-    await open.settled()
+    await Promise.all([open.settled(), look.settled()])
     try {
       await owned.disposeAsync()
     } catch (error) {
       log.error({ err: error }, 'stop failed')
     }
   }
-  return { open: open.run, close, giveUp: () => giving_up.abort(new Error('The server was told to stop while it started.')) }
+  return {
+    open: open.run,
+    look: look.run,
+    close,
+    giveUp: () => giving_up.abort(new Error('The server was told to stop while it started.')),
+  }
 }
 
 /** Runs `work` at the first call; later calls get the same promise. `settled` waits for a run that was begun, however it ends. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, rmdir } from 'node:fs/promises'
+import { chmod, lstat, mkdir, realpath, rmdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../log.ts'
@@ -72,6 +73,30 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
   }
   return { host, port, user: 'millrace', database: 'millrace', pid: supervisor.pid, stop }
 }
+
+/**
+ * Where the PostgreSQL of a data directory answers that another process runs; null when none does. Whoever may reach its socket is the
+ * owner of the directory, so a command can look into the database of a running server.
+ */
+export const findEmbeddedPostgres = async (
+  data_dir: string,
+): Promise<Pick<EmbeddedPostgres, 'host' | 'port' | 'user' | 'database'> | null> => {
+  const directory = await realpath(data_dir).catch(() => null)
+  if (directory === null) return null
+  const host = await socketDirectory(directory)
+  return (await answers(join(host, `.s.PGSQL.${port}`))) ? { host, port, user: 'millrace', database: 'millrace' } : null
+}
+
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path)
+    const end = (does: boolean) => (): void => {
+      socket.destroy()
+      resolve(does)
+    }
+    socket.once('connect', end(true))
+    socket.once('error', end(false))
+  })
 
 const port = 5432
 
