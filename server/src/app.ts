@@ -144,26 +144,7 @@ const layGrounds = ({ options, modules, config, log }: GroundsInput) => {
     giving_up.signal.throwIfAborted()
     return { directory, database, migrated }
   })
-  const look = once(async (): Promise<DatabaseHandle> => {
-    const elsewhere = options.connection !== undefined || database_url !== null
-    const running = elsewhere ? null : await findEmbeddedPostgres(data_dir)
-    const database = await openDatabase({ connection: running ?? (await connect(await openPlace(elsewhere))), log })
-    owned.defer(database.close)
-    try {
-      await database.ping()
-    } catch (error) {
-      throw database_url === null ? error : connectionError(error, database_url)
-    }
-    return database
-  })
-  const openPlace = async (elsewhere: boolean): Promise<DataDirectory | null> => {
-    if (elsewhere) return null
-    if (!existsSync(join(data_dir, 'postgres')))
-      throw new StartError(`There is no database in ${data_dir}.`, 'Set MILLRACE_DATA_DIR or DATABASE_URL as the server has them.')
-    const directory = await openDataDirectory(data_dir)
-    owned.defer(directory.close)
-    return directory
-  }
+  const look = once(() => lookInto({ owned, log, data_dir, database_url, connection: options.connection, connect }))
   const close = async (): Promise<void> => {
     await Promise.all([open.settled(), look.settled()])
     try {
@@ -178,6 +159,36 @@ const layGrounds = ({ options, modules, config, log }: GroundsInput) => {
     close,
     giveUp: () => giving_up.abort(new Error('The server was told to stop while it started.')),
   }
+}
+
+interface LookInput {
+  readonly owned: AsyncDisposableStack
+  readonly log: Logger
+  readonly data_dir: string
+  readonly database_url: string | null
+  readonly connection: ConnectionOptions | undefined
+  readonly connect: (directory: DataDirectory | null) => Promise<ConnectionOptions>
+}
+
+/** Opens the database without a change to it: the one that is named, the one of a server that runs here, or the embedded one that rests here. */
+const lookInto = async ({ owned, log, data_dir, database_url, connection, connect }: LookInput): Promise<DatabaseHandle> => {
+  const is_named = connection !== undefined || database_url !== null
+  const running = is_named ? null : await findEmbeddedPostgres(data_dir)
+  const place = is_named || running !== null ? null : await openResting(data_dir)
+  if (place !== null) owned.defer(place.close)
+  const database = await openDatabase({ connection: running ?? (await connect(place)), log })
+  owned.defer(database.close)
+  try {
+    await database.ping()
+  } catch (error) {
+    throw database_url === null ? error : connectionError(error, database_url)
+  }
+  return database
+}
+
+const openResting = (data_dir: string): Promise<DataDirectory> => {
+  if (existsSync(join(data_dir, 'postgres'))) return openDataDirectory(data_dir)
+  throw new StartError(`There is no database in ${data_dir}.`, 'Set MILLRACE_DATA_DIR or DATABASE_URL as the server has them.')
 }
 
 /** Runs `work` at the first call; later calls get the same promise. `settled` waits for a run that was begun, however it ends. */
