@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import type { Bench, Line } from './bench.ts'
 import { drawChart } from './chart.ts'
 import { login } from './figures/login.ts'
+import { rate } from './figures/rate.ts'
 import { read } from './figures/read.ts'
 import { start } from './figures/start.ts'
 import { steps } from './figures/steps.ts'
@@ -11,7 +12,7 @@ import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, login, start]
+const benches: readonly Bench[] = [webhook, steps, read, rate, login, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 

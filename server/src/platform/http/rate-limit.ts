@@ -5,8 +5,11 @@ import type { House } from './house.ts'
 import { callerCounter, type Quota } from './quota.ts'
 import type { RatePolicy } from './route.ts'
 
+/** What a limit looks at of a request, and writes into it. */
+export type Limited = Pick<Exchange, 'actor' | 'workspace_id' | 'ip' | 'rate_headers'>
+
 /** Counts a request against what applies to it; null, at once, when nothing does. Rejects with 429 `http.rate_limited`. */
-export type Limit = (exchange: Exchange) => Promise<void> | null
+export type Limit = (exchange: Limited) => Promise<void> | null
 
 interface Counted extends Count {
   readonly policy: Omit<RatePolicy, 'per'>
@@ -15,7 +18,7 @@ interface Counted extends Count {
 }
 
 /** The limits of one server: those of its callers, counted over all routes, and those that a route declares. */
-export const createLimits = (house: House): ((name: string, policies: readonly RatePolicy[]) => Limit) => {
+export const createLimits = (house: Pick<House, 'app' | 'quotas'>): ((name: string, policies: readonly RatePolicy[]) => Limit) => {
   const { app, quotas } = house
   const store = app.use(counters)
   const countCaller = (quota: Quota): Promise<Counted> =>
@@ -45,7 +48,7 @@ export const createLimits = (house: House): ((name: string, policies: readonly R
 const secondsLeft = ({ reset_ms }: Count): number => Math.max(1, Math.ceil(reset_ms / 1_000))
 
 /** Writes the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4) and refuses what is over. */
-const settle = (house: House, exchange: Exchange, counts: readonly Counted[]): void => {
+const settle = (house: Pick<House, 'app' | 'quotas'>, exchange: Limited, counts: readonly Counted[]): void => {
   exchange.rate_headers = {
     'ratelimit-policy': counts.map(({ policy }) => `"${policy.name}";q=${policy.quota};w=${policy.window_s}`).join(', '),
     ratelimit: counts
