@@ -31,6 +31,8 @@ export const RevokedReason = Type.Union([
   Type.Literal('claimed'),
   Type.Literal('disowned'),
   Type.Literal('mfa_removed'),
+  Type.Literal('impersonation_ended'),
+  Type.Literal('impersonator_left'),
 ])
 
 export const sessionRevoked = defineEvent({

@@ -105,6 +105,7 @@ export interface SessionView {
   readonly address: string | null
   readonly user_agent: string | null
   readonly is_current: boolean
+  readonly impersonated: boolean
   readonly created_at: string
   readonly last_seen_at: string
   readonly expires_at: string
@@ -113,12 +114,13 @@ export interface SessionView {
 /** The caller's sessions that can still be used, the last seen first. */
 export const listSessions = async (ctx: Ctx): Promise<readonly SessionView[]> => {
   const { session_id } = sessions.caller(ctx)
-  return (await sessions.list(ctx)).map(({ id, address, user_agent, created_at, last_seen_at, idle_expires_at }) => ({
+  return (await sessions.list(ctx)).map(({ id, address, user_agent, impersonator_id, created_at, last_seen_at, idle_expires_at }) => ({
     id,
     device: deviceOf(user_agent),
     address,
     user_agent,
     is_current: id === session_id,
+    impersonated: impersonator_id !== null,
     created_at,
     last_seen_at,
     expires_at: idle_expires_at,
@@ -131,9 +133,16 @@ const maxWorkspaces = 200
 /** The caller's account and workspaces. */
 export const me = async (
   ctx: Ctx,
-): Promise<UserRow & { readonly workspace_id: string; readonly workspaces: workspaces.WorkspaceRow[] }> => {
+): Promise<
+  UserRow & {
+    readonly workspace_id: string
+    readonly workspaces: workspaces.WorkspaceRow[]
+    readonly impersonated_by: string | null
+  }
+> => {
   const [user, { items }] = await Promise.all([users.profile(ctx), workspaces.list(ctx, { limit: maxWorkspaces, order: 'asc' })])
-  return { ...user, workspace_id: ctx.workspace_id as string, workspaces: items }
+  const impersonated_by = ctx.actor.type === 'user' ? ctx.actor.impersonator_id : null
+  return { ...user, workspace_id: ctx.workspace_id as string, workspaces: items, impersonated_by }
 }
 
 /** The public halves of the keys that access tokens are signed with (RFC 7517). */

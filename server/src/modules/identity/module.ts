@@ -6,6 +6,9 @@ import { busy, errors } from './errors.ts'
 import { loginFailed, sessionCreated, sessionRevoked, signingKeyRotated } from './events.ts'
 import { hashPool } from './hash-pool.ts'
 import { setupLink } from './identity.ts'
+import { errors as impersonationErrors } from './impersonation/errors.ts'
+import * as impersonationEvents from './impersonation/events.ts'
+import * as impersonationRoutes from './impersonation/routes.ts'
 import { endKeys } from './keys/consumers.ts'
 import { errors as keyErrors } from './keys/errors.ts'
 import * as keyEvents from './keys/events.ts'
@@ -34,9 +37,10 @@ export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy, keyErrors, recoveryErrors, mfaErrors, oidcErrors],
+  errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, oidcErrors],
   permissions: {
     'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true },
+    'users:impersonate': { doc: 'Act as a user, with both names in the audit.', session_only: true },
     'keys:read_all': { doc: 'See every API key of the installation, though never its secret.' },
   },
   events: [
@@ -46,6 +50,7 @@ export default defineModule({
     signingKeyRotated,
     ...Object.values(recoveryEvents),
     ...Object.values(keyEvents),
+    ...Object.values(impersonationEvents),
     ...Object.values(mfaEvents),
     ...Object.values(oidcEvents),
   ],
@@ -55,6 +60,7 @@ export default defineModule({
     ...Object.values(routes),
     ...Object.values(recoveryRoutes),
     ...Object.values(keyRoutes),
+    ...Object.values(impersonationRoutes),
     ...Object.values(mfaRoutes),
     ...Object.values(oidcRoutes),
     setupPage,

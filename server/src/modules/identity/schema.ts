@@ -51,7 +51,7 @@ export const Refresh = Type.Object(
 
 const TokenFields = {
   access_token: Type.String(),
-  refresh_token: Type.Union([Type.String(), Type.Null()], { description: 'Null when it was put into the cookie.' }),
+  refresh_token: Type.Union([Type.String(), Type.Null()], { description: 'Null when it was put into the cookie, or there is none.' }),
   token_type: Type.Literal('bearer'),
   expires_in: Type.Integer({ description: 'Seconds until the access token expires.' }),
 }
@@ -65,6 +65,9 @@ export const Me = Type.Object(
     ...User.properties,
     workspace_id: Type.String({ format: 'uuid', description: 'The current workspace.' }),
     workspaces: Type.Array(Workspace),
+    impersonated_by: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
+      description: 'The admin who acts as this user in this session.',
+    }),
   },
   { title: 'Me' },
 )
@@ -92,6 +95,7 @@ export const Session = Type.Object(
     address: Type.Union([Type.String(), Type.Null()]),
     user_agent: Type.Union([Type.String(), Type.Null()]),
     is_current: Type.Boolean(),
+    impersonated: Type.Boolean({ description: 'An administrator of the installation acts as you in it.' }),
     created_at: Type.String({ format: 'date-time' }),
     last_seen_at: Type.String({ format: 'date-time', description: 'The last sign-in or refresh.' }),
     expires_at: Type.String({ format: 'date-time', description: 'When it ends unless it is used before.' }),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { App, SystemRole, Via, WorkspaceRole } from '../../platform/context.ts'
+import type { App, Ctx, SystemRole, Via, WorkspaceRole } from '../../platform/context.ts'
 import { secrets } from '../../platform/secrets.ts'
 import { defineService } from '../../platform/service.ts'
 import * as users from '../users/users.ts'
@@ -8,7 +8,7 @@ import { createAccessTokens, type AccessTokens } from './access-tokens.ts'
 import { createActorCache, type ActorCache, type CachedActor } from './actor-cache.ts'
 import { loadCommonPasswords, type CommonPasswords } from './common-passwords.ts'
 import { makeSigningKey, rotated, type SigningKey } from './signing-keys.ts'
-import { sessionById } from './store.ts'
+import { sessionById, type SessionRow } from './store.ts'
 
 /** A session with all that a request's permission depends on. */
 export interface LiveSession extends CachedActor {
@@ -40,17 +40,29 @@ const readSession = async (app: App, session_id: string, user_id: string): Promi
   ])
   if (session === undefined || session.revoked_at !== null || session.user_id !== user_id) return null
   if (user === null || !user.is_active) return null
+  const ends = session.impersonator_id === null ? Number.POSITIVE_INFINITY : await impersonatorEnds(ctx, session)
+  if (ends === null) return null
   return {
     id: session_id,
     user_id,
-    user_ids: [user_id],
+    user_ids: session.impersonator_id === null ? [user_id] : [user_id, session.impersonator_id],
     role: user.role,
     plan: user.plan,
     via: { type: 'session', session_id },
-    impersonator_id: null,
-    expires_at: Date.parse(session.expires_at),
+    impersonator_id: session.impersonator_id,
+    expires_at: Math.min(Date.parse(session.expires_at), ends),
     memberships: new Map(memberships.map(({ workspace_id, role }) => [workspace_id, role])),
   }
+}
+
+/** When the session ends from which somebody acts as a user; null when it has, or when they may not any more. Unix milliseconds. */
+const impersonatorEnds = async (ctx: Ctx, session: SessionRow): Promise<number | null> => {
+  const [own, impersonator] = await Promise.all([
+    sessionById(ctx.db, session.impersonator_session_id as string),
+    users.byId(ctx, session.impersonator_id as string),
+  ])
+  if (own === undefined || own.revoked_at !== null || impersonator?.is_active !== true) return null
+  return ctx.permissions.get('users:impersonate')?.system_roles.has(impersonator.role) === true ? Date.parse(own.expires_at) : null
 }
 
 export interface TokenKeys {

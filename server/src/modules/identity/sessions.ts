@@ -4,11 +4,14 @@ import * as users from '../users/users.ts'
 import type { UserRow } from '../users/users.ts'
 import { errors } from './errors.ts'
 import { type Method, sessionCreated, sessionRevoked } from './events.ts'
+import { impersonationEnded } from './impersonation/events.ts'
 import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, sessionLife } from './refresh-tokens.ts'
 import { tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
 import * as store from './store.ts'
 import type { RevokedReason, SessionRow } from './store.ts'
+
+export type { SessionRow } from './store.ts'
 
 /** Where a request came from, for the owner of the session to recognise. */
 export interface Client {
@@ -62,6 +65,8 @@ export const open = async (
     idle_expires_at: iso(now + life.idle_ms),
     expires_at: iso(now + life.absolute_ms),
     revoked_at: null,
+    impersonator_id: null,
+    impersonator_session_id: null,
   }
   await store.deleteOldSessions(tx.db, user.id, iso(now - keepOldMs))
   const surplus = await store.surplusSessions(tx.db, user.id, iso(now), maxSessions - 1)
@@ -141,7 +146,7 @@ const rotate = async (tx: TxCtx, session: SessionRow, token_hash: string, child:
   return { ...session, ...seen }
 }
 
-/** Ends sessions of one user. With its event every process forgets them, this one before the caller gets an answer. */
+/** Ends sessions of one user, and those in which they act as others from there. With its event every process forgets them, this one before the caller gets an answer. */
 export const end = async (
   tx: TxCtx,
   user_id: string,
@@ -149,9 +154,58 @@ export const end = async (
   reason: RevokedReason,
 ): Promise<readonly string[]> => {
   const ended = await store.revokeSessions(tx.db, user_id, ids, reason, iso(tx.now()))
-  for (const { id } of ended) tx.emit(sessionRevoked, { session_id: id, user_id, reason })
-  return ended.map(({ id }) => id)
+  const from = ended.map(({ id }) => id)
+  for (const session of ended) tellEnd(tx, session, reason)
+  // Who ends a session of theirs acts as nobody from it any more.
+  if (from.length > 0) {
+    const reason_there = 'impersonator_left'
+    for (const session of await store.revokeImpersonated(tx.db, from, reason_there, iso(tx.now()))) tellEnd(tx, session, reason_there)
+  }
+  return from
 }
+
+const tellEnd = (tx: TxCtx, session: Pick<SessionRow, 'id' | 'user_id' | 'impersonator_id'>, reason: RevokedReason): void => {
+  const { id: session_id, user_id, impersonator_id } = session
+  tx.emit(sessionRevoked, { session_id, user_id, reason })
+  if (impersonator_id !== null) tx.emit(impersonationEnded, { session_id, user_id, impersonator_id })
+}
+
+/** Opens a session without a refresh token in which an admin acts as the user; in the system's scope. */
+export const openFor = async (
+  tx: TxCtx,
+  input: {
+    readonly user: UserRow
+    readonly workspace_id: string
+    /** Unix milliseconds. */
+    readonly ends_ms: number
+    readonly client: Client
+    readonly impersonator: { readonly user_id: string; readonly session_id: string }
+  },
+): Promise<SessionRow> => {
+  const { user, workspace_id, ends_ms, impersonator } = input
+  const client = shortened(input.client)
+  const [created_at, expires_at] = [iso(tx.now()), iso(ends_ms)]
+  const session: SessionRow = {
+    id: tx.newId(),
+    user_id: user.id,
+    workspace_id,
+    remember_me: false,
+    ...client,
+    created_at,
+    last_seen_at: created_at,
+    idle_expires_at: expires_at,
+    expires_at,
+    revoked_at: null,
+    impersonator_id: impersonator.user_id,
+    impersonator_session_id: impersonator.session_id,
+  }
+  await store.insertSession(tx.db, session)
+  tx.emit(sessionCreated, { session_id: session.id, user_id: user.id, method: 'impersonation', ...client })
+  return session
+}
+
+/** Keeps a session as it is until `tx` ends; in the system's scope. Null when there is none. */
+export const lock = async (tx: TxCtx, id: string): Promise<SessionRow | null> => (await store.lockSession(tx.db, id)) ?? null
 
 /** The caller's sessions, the last seen first. There are never more than a hundred. */
 export const list = (ctx: Ctx): Promise<readonly SessionRow[]> => store.liveSessions(ctx.db, caller(ctx).user_id, iso(ctx.now()))

@@ -39,6 +39,12 @@ export const settings = defineSettings({
     default: 'open',
     doc: 'Whether anyone may make an account. Closed, there are those made before and the first admin.',
   },
+  impersonation_mails: {
+    env: 'MILLRACE_IMPERSONATION_MAILS',
+    type: 'flag',
+    default: false,
+    doc: 'Whether a mail tells a user when an admin begins to act as them. In the list of their sessions they see it in any case.',
+  },
   ...oidcSettings,
   ...recoverySettings,
 })

@@ -53,7 +53,7 @@ export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
 }
 
 /** The workspace a session starts in: the personal one. */
-const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
+export const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
   const memberships = await workspaces.membershipsOf(ctx, user_id)
   const home = memberships.find(({ is_personal }) => is_personal) ?? memberships[0]
   if (home === undefined) throw new Error(`User ${user_id} belongs to no workspace`)

@@ -14,6 +14,7 @@ const activeSince = (db: ReadDb, times: { readonly day: string; readonly week: s
       sql<number>`count(distinct user_id)`.as('active_last_30_days'),
     ])
     .where('last_seen_at', '>=', times.month)
+    .where('impersonator_id', 'is', null)
     .executeTakeFirstOrThrow()
 
 export const activity: Statistic = {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
 
 export type RevokedReason =
@@ -12,6 +13,8 @@ export type RevokedReason =
   | 'claimed'
   | 'disowned'
   | 'mfa_removed'
+  | 'impersonation_ended'
+  | 'impersonator_left'
 
 export interface SessionRow {
   readonly id: string
@@ -25,6 +28,9 @@ export interface SessionRow {
   readonly idle_expires_at: string
   readonly expires_at: string
   readonly revoked_at: string | null
+  /** The admin who acts in it as the user, and from which session of theirs; null for the user's own. */
+  readonly impersonator_id: string | null
+  readonly impersonator_session_id: string | null
 }
 
 const columns = [
@@ -39,6 +45,8 @@ const columns = [
   'idle_expires_at',
   'expires_at',
   'revoked_at',
+  'impersonator_id',
+  'impersonator_session_id',
 ] as const
 
 export const passwordHash = async (db: ReadDb, user_id: string): Promise<string | null> =>
@@ -91,22 +99,35 @@ export const revokeSessions = (
   ids: readonly string[] | 'all',
   reason: RevokedReason,
   at: string,
-): Promise<readonly { id: string }[]> =>
+): Promise<readonly Ended[]> =>
   db
     .updateTable('sessions')
     .set({ revoked_at: at, revoked_reason: reason })
     .where('user_id', '=', user_id)
     .where('revoked_at', 'is', null)
     .$if(ids !== 'all', (query) => query.where('id', 'in', ids as readonly string[]))
-    .returning('id')
+    .returning(['id', 'user_id', 'impersonator_id'])
     .execute()
 
-/** Those beyond the first `keep`, last seen first. */
+type Ended = Pick<SessionRow, 'id' | 'user_id' | 'impersonator_id'>
+
+/** Ends those in which somebody acts as a user from one of the named sessions of theirs. */
+export const revokeImpersonated = (db: TxDb, from: readonly string[], reason: RevokedReason, at: string): Promise<readonly Ended[]> =>
+  db
+    .updateTable('sessions')
+    .set({ revoked_at: at, revoked_reason: reason })
+    .where(sql<boolean>`impersonator_session_id = any(${from}::uuid[])`)
+    .where('revoked_at', 'is', null)
+    .returning(['id', 'user_id', 'impersonator_id'])
+    .execute()
+
+/** Those of the user's own beyond the first `keep`, last seen first. */
 export const surplusSessions = (db: ReadDb, user_id: string, at: string, keep: number): Promise<readonly { id: string }[]> =>
   db
     .selectFrom('sessions')
     .select('id')
     .where('user_id', '=', user_id)
+    .where('impersonator_id', 'is', null)
     .where('revoked_at', 'is', null)
     .where('idle_expires_at', '>', at)
     .orderBy('last_seen_at', 'desc')

@@ -283,6 +283,8 @@ export interface SessionsTable {
   expires_at: string
   revoked_at: string | null
   revoked_reason: string | null
+  impersonator_id: string | null
+  impersonator_session_id: string | null
 }
 
 export interface SetupTokensTable {
