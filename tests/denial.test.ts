@@ -27,6 +27,11 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   await mill.app.use(notices).settled()
   await setUpTotp(user, Date.now())
   await challengeOf(mill, user)
+  // Nobody is invited to a personal workspace; from here on it is a team's.
+  await mill.database.owner`update workspaces set personal_of = null where id = ${user.workspace_id}`
+  const invitation = { email: `friend-of-${name}@example.org`, role: 'viewer' }
+  const invited = await user.call('POST', `/api/v1/workspaces/${user.workspace_id}/invitations`, { body: invitation })
+  expect(invited.status).toBe(201)
   await vi.waitFor(async () => {
     const [row] = await mill.database
       .owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`

@@ -19,6 +19,8 @@ export interface TestAppOptions {
   readonly roles?: Roles
   readonly env?: { readonly [variable: string]: string }
   readonly clock?: Clock
+  /** Where the log goes; `LOG_LEVEL` has to be set with it. */
+  readonly log_to?: { readonly write: (line: string) => void }
   /** Another process on the database of this one. It is closed before that one. */
   readonly beside?: TestApp
 }
@@ -82,6 +84,7 @@ export const testApp = async (options: TestAppOptions = {}): Promise<TestApp> =>
     connection: database.connection,
     env: { ...testEnv, MILLRACE_DATA_DIR: data_dir, ...options.env },
     ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.log_to ? { log_to: options.log_to } : {}),
   })
   const close = async (): Promise<void> => {
     await composition.stop()

@@ -28,5 +28,17 @@ export const errors = defineErrors('workspaces', {
     title: 'The role is above your own',
     doc: 'Nobody gives, changes or takes away a role above their own: only owners make and unmake owners.',
   },
+  already_member: { status: 409, title: 'They are a member of the workspace already' },
+  already_invited: { status: 409, title: 'The address has an invitation already', doc: 'Send it again, or take it back first.' },
+  invitation_not_found: {
+    status: 404,
+    title: 'There is no such invitation',
+    doc: 'The same for one that is unknown, was used, declined or taken back, has expired, or whose sender may not invite any more. Ask for a new one.',
+  },
+  invitation_for_another: {
+    status: 403,
+    title: 'The invitation is for another address',
+    doc: 'Sign in to the account with the address that the mail went to, or ask for an invitation to yours.',
+  },
   not_deleted: { status: 409, title: 'The workspace is not deleted' },
 })

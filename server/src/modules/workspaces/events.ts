@@ -58,3 +58,35 @@ export const memberRemoved = defineEvent({
   doc: 'Somebody is no member of a workspace any more: they left, or were removed.',
   data: Type.Object({ workspace_id: Id, user_id: Id, reason: Type.Union([Type.Literal('left'), Type.Literal('removed')]) }),
 })
+
+const Invitation = { invitation_id: Id, workspace_id: Id, email: Type.String(), role: WorkspaceRole }
+
+export const invitationCreated = defineEvent({
+  name: 'workspaces.invitation.created',
+  doc: 'Somebody was invited to a workspace, by mail.',
+  data: Type.Object(Invitation),
+})
+
+export const invitationResent = defineEvent({
+  name: 'workspaces.invitation.resent',
+  doc: 'An invitation was sent again, with a new link; the old one works no more.',
+  data: Type.Object(Invitation),
+})
+
+export const invitationRevoked = defineEvent({
+  name: 'workspaces.invitation.revoked',
+  doc: 'An invitation was taken back.',
+  data: Type.Object(Invitation),
+})
+
+export const invitationAccepted = defineEvent({
+  name: 'workspaces.invitation.accepted',
+  doc: 'Somebody has accepted an invitation. An address that was not confirmed before is now, because the link was sent to it.',
+  data: Type.Object({ ...Invitation, user_id: Id }),
+})
+
+export const invitationDeclined = defineEvent({
+  name: 'workspaces.invitation.declined',
+  doc: 'Whoever holds the link has declined an invitation.',
+  data: Type.Object(Invitation),
+})

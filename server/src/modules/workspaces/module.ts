@@ -1,13 +1,17 @@
 import { defineModule } from '../../platform/module.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
+import * as invitationRoutes from './invitations/routes.ts'
+import { seatsOf } from './invitations/invitations.ts'
 import * as memberRoutes from './members/routes.ts'
 import * as routes from './routes.ts'
+import { settings } from './settings.ts'
 import * as workspaces from './workspaces.ts'
 
 export default defineModule({
   name: 'workspaces',
-  needs: ['plans', 'users'],
+  needs: ['mail', 'plans', 'users'],
+  settings,
   errors,
   permissions: {
     'workspaces:create': { doc: 'Make workspaces.' },
@@ -16,8 +20,8 @@ export default defineModule({
     'workspace:own': { doc: 'Delete the workspace and hand it over.', session_only: true },
   },
   events: Object.values(events),
-  routes: [...Object.values(routes), ...Object.values(memberRoutes)],
+  routes: [...Object.values(routes), ...Object.values(memberRoutes), ...Object.values(invitationRoutes)],
   owners: workspaces.ownersOf,
-  gauges: { workspaces: workspaces.countOwned },
+  gauges: { seats: seatsOf, workspaces: workspaces.countOwned },
   migrations: new URL('./migrations/', import.meta.url),
 })

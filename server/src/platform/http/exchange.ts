@@ -13,6 +13,7 @@ import { readIdempotencyKey } from './idempotency-key.ts'
 import { problemDocument } from './problem.ts'
 import type { RawReply, RawRequest, Streamed } from './route.ts'
 import { pour } from './pour.ts'
+import { shownPath } from './shown-path.ts'
 import { readTraceId } from './trace.ts'
 
 /** What is measured and logged of a request, per route. */
@@ -84,6 +85,11 @@ export class Exchange implements RawRequest, RawReply {
     return url.slice(start, mark < 0 ? undefined : mark)
   }
 
+  /** For logs and replies: without tokens that stand in it. */
+  get shown_path(): string {
+    return shownPath(this.path)
+  }
+
   get query(): string {
     const mark = this.url.indexOf('?')
     return mark < 0 ? '' : this.url.slice(mark + 1)
@@ -145,7 +151,7 @@ export class Exchange implements RawRequest, RawReply {
   }
 
   send(status: number, headers: Headers, body: string | Buffer | null): void {
-    if (this.sent) return this.log.error({ path: this.path }, 'a second reply to one request was dropped')
+    if (this.sent) return this.log.error({ path: this.shown_path }, 'a second reply to one request was dropped')
     const head = this.#head(status, headers, body === null ? 0 : Buffer.byteLength(body))
     try {
       if (status < 200) throw new RangeError(`${status} cannot end a reply`)
@@ -166,7 +172,7 @@ export class Exchange implements RawRequest, RawReply {
   async stream({ headers, parts }: Streamed): Promise<void> {
     const source = parts[Symbol.asyncIterator]()
     const first = await source.next()
-    if (this.sent) return this.log.error({ path: this.path }, 'a second reply to one request was dropped')
+    if (this.sent) return this.log.error({ path: this.shown_path }, 'a second reply to one request was dropped')
     this.#response.writeHead(200, this.#head(200, { 'cache-control': 'no-store', ...headers }, null))
     this.sent = true
     try {
@@ -179,12 +185,12 @@ export class Exchange implements RawRequest, RawReply {
   }
 
   fail(error: unknown): void {
-    if (this.sent) return this.log.error({ err: error, path: this.path }, 'failed after the reply was sent')
+    if (this.sent) return this.log.error({ err: error, path: this.shown_path }, 'failed after the reply was sent')
     const problem = error instanceof Problem ? error : this.#unexpected(error)
     const { status } = problem.declaration
     if (status >= 500 && problem.cause !== undefined) {
       this.log.error(
-        { err: problem.cause, method: this.method, path: this.path, route: this.#observed.route, code: problem.code },
+        { err: problem.cause, method: this.method, path: this.shown_path, route: this.#observed.route, code: problem.code },
         'request failed',
       )
     }
@@ -198,7 +204,7 @@ export class Exchange implements RawRequest, RawReply {
       public_url: this.#house.public_url,
       request_id: this.request_id,
       trace_id: this.trace_id,
-      path: this.path,
+      path: this.shown_path,
       method: this.method,
     })
     const headers = { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store', ...problem.details.headers }
@@ -239,7 +245,7 @@ export class Exchange implements RawRequest, RawReply {
     const level = status >= 500 ? 'warn' : this.#observed.quiet ? 'debug' : 'info'
     const log = house.app.log
     if (!log.isLevelEnabled(level)) return
-    const { request_id, method, path, trace_id } = this
+    const { request_id, method, shown_path: path, trace_id } = this
     log[level](
       {
         request_id,

@@ -71,7 +71,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Http
     if (known !== undefined) return answerOtherMethod(house, known.allow, exchange)
     try {
       guard(house, exchange, false)
-      throw httpErrors.not_found({ detail: `There is nothing at ${exchange.path}.` })
+      throw httpErrors.not_found({ detail: `There is nothing at ${exchange.shown_path}.` })
     } catch (error) {
       exchange.fail(error)
     }

@@ -1,8 +1,9 @@
 import { Type } from 'typebox'
 import type { Ctx, TxCtx, WorkspaceRole } from '../../../platform/context.ts'
 import { keyset, type Page, type PageQuery } from '../../../platform/http/paging.ts'
-import { change, requireRoomToOwn } from '../change.ts'
+import { change, type Ground, requireRoomToOwn } from '../change.ts'
 import { errors } from '../errors.ts'
+import { sendOwner, sendRemoved } from '../mails.ts'
 import { memberRemoved, memberRoleChanged, transferred } from '../events.ts'
 import type { Member } from '../schema.ts'
 import { mayChange } from './standing.ts'
@@ -32,7 +33,7 @@ export const setRole = (ctx: Ctx, user_id: string, role: WorkspaceRole): Promise
   change(ctx, { permission: 'workspace:manage', team_only: true, reason: 'give a member another role' }, async (tx, ground) => {
     const member = await memberOf(tx, ground.workspace.id, user_id)
     if (!mayChange(ground.role, member.role, role)) throw errors.role_above_own()
-    await give(tx, ground.workspace.id, member, role)
+    await give(tx, ground, member, role)
     return { ...member, role }
   })
 
@@ -44,13 +45,13 @@ export const remove = (ctx: Ctx, user_id: string): Promise<void> =>
   change(ctx, { permission: 'workspace:manage', team_only: true, reason: 'remove a member' }, async (tx, ground) => {
     const member = await memberOf(tx, ground.workspace.id, user_id)
     if (!mayChange(ground.role, member.role, null)) throw errors.role_above_own()
-    await takeOut(tx, ground.workspace.id, member, user_id === ground.user_id ? 'left' : 'removed')
+    await takeOut(tx, ground, member)
   })
 
 /** The caller is a member of the current workspace no more. Errors: 409 `workspaces.last_owner`, 409 `workspaces.personal`. */
 export const leave = (ctx: Ctx): Promise<void> =>
-  change(ctx, { team_only: true, reason: 'a member leaves' }, async (tx, { workspace, user_id }) =>
-    takeOut(tx, workspace.id, await memberOf(tx, workspace.id, user_id), 'left'),
+  change(ctx, { team_only: true, reason: 'a member leaves' }, async (tx, ground) =>
+    takeOut(tx, ground, await memberOf(tx, ground.workspace.id, ground.user_id)),
   )
 
 /**
@@ -63,8 +64,8 @@ export const transfer = (ctx: Ctx, user_id: string): Promise<Member> =>
     const member = await memberOf(tx, id, user_id)
     if (user_id === ground.user_id) return member
     const caller = await memberOf(tx, id, ground.user_id)
-    await give(tx, id, member, 'owner')
-    await give(tx, id, caller, 'admin')
+    await give(tx, ground, member, 'owner')
+    await give(tx, ground, caller, 'admin')
     tx.emit(transferred, { workspace_id: id, from_user_id: ground.user_id, to_user_id: user_id })
     return { ...member, role: 'owner' }
   })
@@ -75,20 +76,23 @@ const memberOf = async (tx: TxCtx, workspace_id: string, user_id: string): Promi
   return member
 }
 
-const give = async (tx: TxCtx, workspace_id: string, member: Member, role: WorkspaceRole): Promise<void> => {
+const give = async (tx: TxCtx, { workspace, user_id: by }: Ground, member: Member, role: WorkspaceRole): Promise<void> => {
   const { user_id, role: before } = member
   if (role === before) return
   if (role === 'owner') await requireRoomToOwn(tx, user_id)
-  await keepAnOwner(tx, workspace_id, member)
-  await store.updateRole(tx.db, workspace_id, user_id, role)
-  tx.emit(memberRoleChanged, { workspace_id, user_id, role }, { before: { role: before }, after: { role } })
+  await keepAnOwner(tx, workspace.id, member)
+  await store.updateRole(tx.db, workspace.id, user_id, role)
+  tx.emit(memberRoleChanged, { workspace_id: workspace.id, user_id, role }, { before: { role: before }, after: { role } })
+  if (role === 'owner' && user_id !== by) await sendOwner(tx, member, workspace.name)
 }
 
-const takeOut = async (tx: TxCtx, workspace_id: string, member: Member, reason: 'left' | 'removed'): Promise<void> => {
+const takeOut = async (tx: TxCtx, { workspace, user_id: by }: Ground, member: Member): Promise<void> => {
   const { user_id, role } = member
-  await keepAnOwner(tx, workspace_id, member)
-  await store.deleteMember(tx.db, workspace_id, user_id)
-  tx.emit(memberRemoved, { workspace_id, user_id, reason }, { before: { role } })
+  const reason = user_id === by ? 'left' : 'removed'
+  await keepAnOwner(tx, workspace.id, member)
+  await store.deleteMember(tx.db, workspace.id, user_id)
+  tx.emit(memberRemoved, { workspace_id: workspace.id, user_id, reason }, { before: { role } })
+  if (reason === 'removed') await sendRemoved(tx, member, workspace.name)
 }
 
 /** Before an owner stops being one. The workspace is locked, so nobody else does at the same time. */

@@ -88,6 +88,10 @@ export const countMembers = async (db: ReadDb, workspace_id: string, filter: Mem
 export const memberById = (db: ReadDb, workspace_id: string, user_id: string): Promise<Member | undefined> =>
   people(db, workspace_id).where('m.user_id', '=', user_id).select(columns).$castTo<Member>().executeTakeFirst()
 
+/** Whether the account with an address is a member. */
+export const isMember = async (db: ReadDb, workspace_id: string, email: string): Promise<boolean> =>
+  (await people(db, workspace_id).where('u.email', '=', email).select('m.user_id').executeTakeFirst()) !== undefined
+
 /** Whether anybody whose account is switched on owns the workspace besides `user_id`. */
 export const hasOtherOwner = async (db: ReadDb, workspace_id: string, user_id: string): Promise<boolean> => {
   const row = await people(db, workspace_id)
