@@ -71,6 +71,35 @@ test('a change of a profile is entered with what was there before and after', as
   expect(JSON.stringify(entry)).not.toContain('canary-6a1f')
 })
 
+test('a workflow is entered with what was there before and after, and its draft only in numbers', async () => {
+  const node = { id: 'start', type: 'trigger.manual', config: { note: 'canary-in-a-draft' } }
+  const made = await ann.call('POST', '/api/v1/workflows', { body: newWorkflow })
+  const { id } = made.body
+  const body = { name: 'Grind finely', tags: ['flour'], definition: { nodes: [node], edges: [] } }
+  const changed = await ann.call('PUT', `/api/v1/workflows/${id}`, { body, headers: { 'if-match': made.headers.get('etag') as string } })
+  expect(changed.status).toBe(200)
+  await ann.call('POST', `/api/v1/workflows/${id}/archive`)
+  await ann.call('DELETE', `/api/v1/workflows/${id}`)
+  await settled()
+  const entries = await audit(ann, `?target_id=${id}&order=asc`)
+  const whole = { name: 'Grind finely', status: 'archived', tags: ['flour'], version: null, definition: { nodes: 1, edges: 0 } }
+  expect(entries.map(({ action, before, after }) => [action, before, after])).toEqual([
+    [
+      'workflows.created',
+      null,
+      expect.objectContaining({ name: 'Grind', status: 'draft', revision: 1, definition: { nodes: 0, edges: 0 } }),
+    ],
+    [
+      'workflows.updated',
+      { name: 'Grind', tags: [], definition: { nodes: 0, edges: 0 }, revision: 1 },
+      { name: 'Grind finely', tags: ['flour'], definition: { nodes: 1, edges: 0 }, revision: 2 },
+    ],
+    ['workflows.archived', { status: 'draft', revision: 2 }, { status: 'archived', revision: 3 }],
+    ['workflows.deleted', expect.objectContaining(whole), null],
+  ])
+  expect(JSON.stringify(entries)).not.toContain('canary-in-a-draft')
+})
+
 test("what an admin does to somebody else's account is entered as done by the admin", async () => {
   const dora = await mill.register('dora')
   await boss.call('PUT', `/api/v1/users/admin/users/${dora.id}/status`, { body: { is_active: false }, headers: from('203.0.113.9') })

@@ -36,11 +36,12 @@ export type Targets = ReadonlyMap<string, readonly string[]>
 export const targetsOf = (modules: readonly Module[]): Targets =>
   new Map(modules.flatMap(({ events = [] }) => events.map((event): [string, readonly string[]] => [event.name, targetFields(event)])))
 
-const targetFields = ({ data }: EventDeclaration): readonly string[] => {
+const targetFields = ({ data, target }: EventDeclaration): readonly string[] => {
   const { properties = {} } = data as { readonly properties?: object }
   const ids = Object.keys(properties).filter((name) => name.endsWith('_id'))
   const others = ids.filter((name) => name !== 'user_id' && name !== 'workspace_id')
-  return ['user_id', ...others, 'workspace_id'].filter((name) => ids.includes(name))
+  const likeliest = ['user_id', ...others, 'workspace_id'].filter((name) => ids.includes(name))
+  return target === undefined ? likeliest : [target, ...likeliest]
 }
 
 export const entryOf = (event: RecordedEvent, targets: Targets): NewEntry => {
@@ -54,7 +55,7 @@ export const entryOf = (event: RecordedEvent, targets: Targets): NewEntry => {
     actor_type: event.actor.type,
     actor_id: event.actor.id,
     impersonator_id: event.impersonator_id,
-    target_type: target === undefined ? null : target.slice(0, -'_id'.length),
+    target_type: target === undefined ? null : typeOf(target),
     target_id: target === undefined ? null : (data[target] as string),
     request_id: event.origin?.request_id ?? null,
     address: event.origin?.address ?? null,
@@ -64,5 +65,8 @@ export const entryOf = (event: RecordedEvent, targets: Targets): NewEntry => {
     after: jsonOrNull(event.changes?.after),
   }
 }
+
+/** `workflow_id` names a workflow; `from_user_id` a user. */
+const typeOf = (field: string): string => (field.endsWith('_user_id') ? 'user' : field.replace(/_id$/, ''))
 
 const jsonOrNull = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value))

@@ -3,6 +3,7 @@ import { engine, nodeTypes } from '../../engine/engine.ts'
 import type { Definition } from '../../engine/graph/definition.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
+import { changesOf } from './changes.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
@@ -72,7 +73,8 @@ export const publish = (ctx: Ctx, id: string, input: { readonly note?: string | 
       { status: 'active', version: version.version, triggers: version.triggers },
       version.created_at,
     )
-    tx.emit(events.published, { workflow_id: id, name: row.name, revision: row.revision, version: version.version })
+    const told = { workflow_id: id, name: row.name, revision: row.revision, version: version.version }
+    tx.emit(events.published, told, changesOf(draft, row))
     followHooks(tx, row)
     return shownVersion(tx, workspace_id, version)
   })
@@ -114,6 +116,7 @@ export const restore = async (ctx: Ctx, id: string, number: number, revision: nu
     const row = await store.versionByNumber(tx.db, id, number)
     if (row === undefined) throw errors.version_not_found()
     const after = await store.updateWorkflow(tx.db, id, { definition: row.definition }, nowOf(tx))
-    tx.emit(events.updated, { workflow_id: id, name: after.name, revision: after.revision, fields: ['definition'] })
+    const told = { workflow_id: id, name: after.name, revision: after.revision, fields: ['definition'] }
+    tx.emit(events.updated, told, changesOf(before, after))
     return get(tx, id)
   })

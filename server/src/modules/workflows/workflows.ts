@@ -1,4 +1,5 @@
 import type { Ctx, TxCtx } from '../../platform/context.ts'
+import type { Changes } from '../../platform/events/changes.ts'
 import type { EventDeclaration } from '../../platform/events/event.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
@@ -6,6 +7,7 @@ import { httpService } from '../../platform/http/http-service.ts'
 import { limits, type Definition } from '../../engine/graph/definition.ts'
 import { listExecutions } from '../../engine/history.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
+import { changesOf } from './changes.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import { hookTable } from './hooks/table.ts'
@@ -68,7 +70,7 @@ export const create = (ctx: Ctx, input: NewWorkflow): Promise<Revised<Workflow>>
       created_by: authorOf(tx),
       created_at: nowOf(tx),
     })
-    announce(tx, events.created, row)
+    announce(tx, events.created, row, changesOf(null, row))
     return shown(tx, row)
   })
 }
@@ -123,7 +125,7 @@ export const update = (ctx: Ctx, id: string, change: WorkflowChange, revision: n
     const { tags, ...rest } = change
     const triggers = change.definition !== undefined && before.version === null ? { triggers: triggersOf(change.definition) } : {}
     const row = await store.updateWorkflow(tx.db, id, { ...rest, ...triggers, ...(tags && { tags: [...tags] }) }, nowOf(tx))
-    tx.emit(events.updated, { ...about(row), fields: Object.keys(change) })
+    tx.emit(events.updated, { ...about(row), fields: Object.keys(change) }, changesOf(before, row))
     return shown(tx, row)
   })
 }
@@ -133,7 +135,7 @@ export const remove = (ctx: Ctx, id: string, revision: number | null): Promise<v
   ctx.tx(async (tx) => {
     const row = await lock(tx, id, revision)
     await store.deleteWorkflow(tx.db, id)
-    announce(tx, events.deleted, row)
+    announce(tx, events.deleted, row, changesOf(row, null))
     followHooks(tx, { ...row, status: 'archived', revision: Number.MAX_SAFE_INTEGER })
   })
 
@@ -162,15 +164,15 @@ const move = (ctx: Ctx, id: string, revision: number | null, { to, from, event }
       throw errors.wrong_status({ detail: `The workflow is ${before.status}; this needs it ${from.join(' or ')}.` })
     if (to === 'archived') await store.deleteWebhooks(tx.db, id)
     const row = await store.updateWorkflow(tx.db, id, { status: to }, nowOf(tx))
-    announce(tx, event, row)
+    announce(tx, event, row, changesOf(before, row))
     followHooks(tx, row)
     return shown(tx, row)
   })
 
 const about = ({ id, name, revision }: store.WorkflowRow) => ({ workflow_id: id, name, revision })
 
-const announce = (tx: TxCtx, event: EventDeclaration<typeof events.created.data>, row: store.WorkflowRow): void =>
-  tx.emit(event, about(row))
+const announce = (tx: TxCtx, event: EventDeclaration<typeof events.created.data>, row: store.WorkflowRow, changes: Changes): void =>
+  tx.emit(event, about(row), changes)
 
 /** After the commit this process knows the workflow's webhooks as they are now, before the caller has its answer. */
 export const followHooks = (tx: TxCtx, row: Pick<store.WorkflowRow, 'id' | 'workspace_id' | 'status' | 'revision'>): void =>

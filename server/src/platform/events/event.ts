@@ -8,6 +8,8 @@ export interface EventDeclaration<Data extends TSchema = TSchema> {
   readonly data: Data
   /** Left out of the audit: what comes in masses and leaves a record of its own. */
   readonly audit?: false
+  /** The field of `data` that names what it happened to, where that is neither `user_id` nor the first of its other ids. */
+  readonly target?: string
 }
 
 export const defineEvent = <Data extends TSchema>(event: EventDeclaration<Data>): EventDeclaration<Data> => event
