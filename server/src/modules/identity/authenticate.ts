@@ -4,6 +4,7 @@ import type { App } from '../../platform/context.ts'
 import { errors as workspaceErrors } from '../workspaces/errors.ts'
 import type { Claims } from './access-tokens.ts'
 import { errors } from './errors.ts'
+import { externalActor } from './external/external.ts'
 import { withKey } from './keys/authenticate.ts'
 import { errors as keyErrors } from './keys/errors.ts'
 import { isMeantAsKey } from './keys/key-format.ts'
@@ -23,6 +24,8 @@ export const authenticate: Authenticate = (app, credentials) => {
   if (api_key !== null) return withKey(app, api_key, credentials)
   if (bearer === null) return anonymous
   if (isMeantAsKey(bearer)) return withKey(app, bearer, credentials)
+  const external = externalActor(app, bearer, credentials)
+  if (external !== null) return external
   const claims = app.use(tokenKeys).current().verify(bearer, app.now())
   return claims === null ? verifyAnew(app, bearer, credentials) : withSession(app, claims, credentials)
 }

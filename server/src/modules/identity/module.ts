@@ -4,6 +4,10 @@ import { authenticate } from './authenticate.ts'
 import { forget } from './consumers.ts'
 import { busy, errors } from './errors.ts'
 import { loginFailed, sessionCreated, sessionRevoked, signingKeyRotated } from './events.ts'
+import { errors as externalErrors } from './external/errors.ts'
+import { liveExternals } from './external/live-externals.ts'
+import * as externalRoutes from './external/routes.ts'
+import { externalService } from './external/service.ts'
 import { hashPool } from './hash-pool.ts'
 import { setupLink } from './identity.ts'
 import { errors as impersonationErrors } from './impersonation/errors.ts'
@@ -37,7 +41,7 @@ export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, oidcErrors],
+  errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, oidcErrors, externalErrors],
   permissions: {
     'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true },
     'users:impersonate': { doc: 'Act as a user, with both names in the audit.', session_only: true },
@@ -55,7 +59,20 @@ export default defineModule({
     ...Object.values(oidcEvents),
   ],
   migrations: new URL('./migrations/', import.meta.url),
-  services: [hashPool, attempts, commonPasswords, sessionCache, tokenKeys, liveKeys, keyUses, linkQuota, oidcService, configuredAdmin],
+  services: [
+    hashPool,
+    attempts,
+    commonPasswords,
+    sessionCache,
+    tokenKeys,
+    liveKeys,
+    keyUses,
+    linkQuota,
+    oidcService,
+    liveExternals,
+    externalService,
+    configuredAdmin,
+  ],
   routes: [
     ...Object.values(routes),
     ...Object.values(recoveryRoutes),
@@ -63,6 +80,7 @@ export default defineModule({
     ...Object.values(impersonationRoutes),
     ...Object.values(mfaRoutes),
     ...Object.values(oidcRoutes),
+    ...Object.values(externalRoutes),
     setupPage,
   ],
   consumers: [forget, endKeys, sendLinks],

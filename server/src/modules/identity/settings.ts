@@ -1,4 +1,5 @@
 import { defineSettings } from '../../platform/config.ts'
+import { externalSettings } from './external/settings.ts'
 import { oidcSettings } from './oidc/settings.ts'
 import { recoverySettings } from './recovery/settings.ts'
 
@@ -46,5 +47,6 @@ export const settings = defineSettings({
     doc: 'Whether a mail tells a user when an admin begins to act as them. In the list of their sessions they see it in any case.',
   },
   ...oidcSettings,
+  ...externalSettings,
   ...recoverySettings,
 })

@@ -22,14 +22,11 @@ export const personOf = (said: {
 
 const displayName = (value: unknown): string | null => {
   if (typeof value !== 'string') return null
-  // Control characters and lone surrogates: a name is shown to others and goes into mails.
-  const name = [
-    ...value
-      .toWellFormed()
-      .replaceAll(/\p{Cc}+/gu, ' ')
-      .trim(),
-  ]
-    .slice(0, 100)
-    .join('')
+  // A name is shown to others and goes into mails: no control characters, and no half of a pair.
+  const name = value
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200)
+    .toWellFormed()
   return name === '' ? null : name
 }

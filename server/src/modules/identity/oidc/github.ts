@@ -22,7 +22,7 @@ export const gitHubProvider = (app: App, config: ProviderConfig, fetch: Fetch): 
     undefined,
     oidc.ClientSecretPost(config.client_secret ?? undefined),
   )
-  server[oidc.customFetch] = fetch as oidc.CustomFetch
+  server[oidc.customFetch] = fetch
   server.timeout = 15
   if (isLoopback(issuer)) oidc.allowInsecureRequests(server)
   const api = issuer.hostname === 'github.com' ? 'https://api.github.com' : `${config.issuer}/api/v3`
@@ -42,7 +42,7 @@ export const gitHubProvider = (app: App, config: ProviderConfig, fetch: Fetch): 
         const given = new URLSearchParams(parameters)
         // It has no metadata to compare `iss` with; that each provider has a redirect address of its own keeps them apart (RFC 9700, section 4.4.2).
         given.delete('iss')
-        const tokens = await oidc.authorizationCodeGrant(server, new URL(`${redirect_uri}?${given}`), {
+        const tokens = await oidc.authorizationCodeGrant(server, new URL(`${redirect_uri}?${given.toString()}`), {
           expectedState: state,
           pkceCodeVerifier: verifier,
         })

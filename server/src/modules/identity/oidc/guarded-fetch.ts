@@ -18,7 +18,7 @@ const bodiless = new Set([204, 205, 304])
 export const guardedFetch =
   (outbound: Outbound): Fetch =>
   async (url, { method, headers, body, signal }) => {
-    const text = body === undefined || body === null ? null : String(body as string | URLSearchParams)
+    const text = typeof body === 'string' ? body : body instanceof URLSearchParams ? body.toString() : null
     const answer = await outbound.request({
       method,
       url,

@@ -9,6 +9,7 @@ import { claimByOwner, markVerified } from '../recovery/claim.ts'
 import { settings } from '../settings.ts'
 import { errors } from './errors.ts'
 import { identityLinked } from './events.ts'
+import { tellOwner } from './letters.ts'
 import type { Asserted } from './provider.ts'
 import * as store from './store.ts'
 import type { IdentityRow } from './store.ts'
@@ -16,6 +17,8 @@ import type { IdentityRow } from './store.ts'
 /** Somebody whom an issuer vouches for, and under which name that issuer is known here. */
 export interface Visitor extends Asserted {
   readonly provider: string | null
+  /** The name that people know it by. */
+  readonly label: string
 }
 
 const tries = 3
@@ -48,9 +51,15 @@ const decide = async (ctx: Ctx, visitor: Visitor): Promise<string> => {
     await store.lockIdentity(tx.db, visitor.issuer, visitor.subject)
     const meanwhile = await store.find(tx.db, visitor.issuer, visitor.subject)
     if (meanwhile !== undefined) return meanwhile.user_id
-    const user = owner === null ? await makeAccount(tx, visitor, workspace_id) : await takeAccount(tx, visitor, owner.id)
+    if (owner === null) {
+      const made = await makeAccount(tx, visitor, workspace_id)
+      await tie(tx, visitor, made.id)
+      return made.id
+    }
+    const user = await takeAccount(tx, visitor, owner.id)
     tx.onBehalfOf(user.id)
-    await link(tx, visitor, user.id)
+    await tie(tx, visitor, user.id)
+    await tellOwner(tx, user, 'identity_linked', visitor.label)
     return user.id
   })
 }
@@ -81,21 +90,22 @@ const makeAccount = async (tx: TxCtx, visitor: Visitor, workspace_id: string): P
   const { email, email_verified, name } = visitor
   if (email === null) throw errors.email_missing()
   const user = await users.create(tx, { email, role: 'user', ...(name === null ? {} : { name }) })
+  tx.onBehalfOf(user.id)
   await workspaces.createPersonal(tx, user, workspace_id)
   return email_verified ? markVerified(tx, user) : user
 }
 
-/** Ties an identity to an account, in the transaction that decided so. */
-const link = async (tx: TxCtx, visitor: Visitor, user_id: string): Promise<IdentityRow> => {
+/** Makes an identity one of an account, in the transaction that decided so. */
+export const tie = async (tx: TxCtx, visitor: Visitor, user_id: string): Promise<void> => {
   const { issuer, subject, provider, email } = visitor
   const now = new Date(tx.now()).toISOString()
   const identity = { id: tx.newId(), user_id, issuer, subject, provider, email, created_at: now, last_used_at: now }
   await store.insert(tx.db, identity)
   tx.emit(identityLinked, { identity_id: identity.id, user_id, issuer, subject, provider })
-  return identity
 }
 
-const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
+/** The workspace that an account's own events belong to: the personal one. */
+export const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
   const memberships = await workspaces.membershipsOf(ctx, user_id)
   const home = memberships.find(({ is_personal }) => is_personal) ?? memberships[0]
   if (home === undefined) throw new Error(`User ${user_id} belongs to no workspace`)

@@ -21,7 +21,7 @@ export const keepingMetadata = (fetch: Fetch, now: () => number): Fetch => {
     try {
       const response = await fetch(url, options)
       const text = await response.text()
-      if (response.status === 200) kept.set(url, { text, read_at: now() })
+      if (response.status === 200 && isMetadata(text, url)) kept.set(url, { text, read_at: now() })
       else if (older !== undefined) return replyOf(older)
       return new Response(text, { status: response.status, headers: response.headers })
     } catch (error) {
@@ -40,3 +40,14 @@ export const keepingMetadata = (fetch: Fetch, now: () => number): Fetch => {
 }
 
 const replyOf = ({ text }: Kept): Response => new Response(text, { status: 200, headers: { 'content-type': 'application/json' } })
+
+/** Not the page of a proxy that stands before a provider while that is down. */
+const isMetadata = (text: string, url: string): boolean => {
+  try {
+    const { issuer, authorization_endpoint, token_endpoint } = JSON.parse(text) as { readonly [field: string]: unknown }
+    const complete = typeof authorization_endpoint === 'string' && typeof token_endpoint === 'string'
+    return complete && typeof issuer === 'string' && new URL(issuer).origin === new URL(url).origin
+  } catch {
+    return false
+  }
+}

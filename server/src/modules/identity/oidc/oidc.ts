@@ -3,14 +3,17 @@ import type { Ctx } from '../../../platform/context.ts'
 import { Problem } from '../../../platform/errors.ts'
 import { httpService } from '../../../platform/http/http-service.ts'
 import * as oneTime from '../one-time-tokens.ts'
+import { requireProof } from '../mfa/proof.ts'
+import * as sessions from '../sessions.ts'
 import type { Client, Tokens } from '../sessions.ts'
 import { signIn } from '../sign-in.ts'
 import { browserHash } from './browser-cookie.ts'
 import { errors } from './errors.ts'
 import { recognise } from './identities.ts'
+import { link } from './linking.ts'
 import type { Provider } from './provider.ts'
 import { requireReturnAddress } from './return-address.ts'
-import type { Callback, Exchange, Start } from './schema.ts'
+import type { Callback, Exchange, LinkStart, Start } from './schema.ts'
 import { oidcService } from './service.ts'
 
 const flowLifeMs = 600_000
@@ -24,6 +27,8 @@ interface Flow {
   readonly remember_me: boolean
   readonly use_cookie: boolean
   readonly code_challenge: string | null
+  /** The session whose account gets the identity; null for a sign-in. */
+  readonly link_session_id: string | null
 }
 
 /** With whom people may sign in, in the order of the configuration. */
@@ -34,7 +39,25 @@ export const providers = (ctx: Ctx): readonly Pick<Provider, 'name' | 'label'>[]
  * Begins a sign-in: the address of the provider that the browser goes to. `browser` is what its cookie holds.
  * Errors: 404 `auth.provider_not_found`, 422 `auth.redirect_refused`, 503 `auth.provider_unavailable`.
  */
-export const begin = async (ctx: Ctx, name: string, input: Start, browser: string): Promise<string> => {
+export const begin = (ctx: Ctx, name: string, input: Start, browser: string): Promise<string> => start(ctx, name, input, browser, null)
+
+/**
+ * The same for somebody who is signed in and wants to sign in with the provider from now on. Errors: also those of `requireProof`.
+ */
+export const beginLink = async (ctx: Ctx, name: string, { redirect_to, ...proof }: LinkStart, browser: string): Promise<string> => {
+  const caller = sessions.caller(ctx)
+  providerOf(ctx, name)
+  await requireProof(ctx, proof)
+  return start(ctx, name, redirect_to === undefined ? {} : { redirect_to }, browser, caller)
+}
+
+const start = async (
+  ctx: Ctx,
+  name: string,
+  input: Start,
+  browser: string,
+  linking: ReturnType<typeof sessions.caller> | null,
+): Promise<string> => {
   const provider = providerOf(ctx, name)
   const flow: Flow = {
     provider: name,
@@ -43,12 +66,18 @@ export const begin = async (ctx: Ctx, name: string, input: Start, browser: strin
     remember_me: input.remember_me ?? false,
     use_cookie: input.use_cookie ?? false,
     code_challenge: input.code_challenge ?? null,
+    link_session_id: linking?.session_id ?? null,
   }
-  const state = await ctx
-    .asSystem('begin a sign-in with a provider')
-    .tx((tx) => oneTime.give(tx, { purpose: 'oidc_flow', user_id: null, life_ms: flowLifeMs, data: { ...flow } }))
-  const url = await provider.authorizationUrl(ctx.use(oidcService).secretsOf(state), callbackOf(ctx, name))
-  return url.href
+  // With the account it goes when all links of the account go: after a reset of the password, for one.
+  const token = {
+    purpose: 'oidc_flow',
+    user_id: linking?.user_id ?? null,
+    life_ms: flowLifeMs,
+    beside_older: true,
+    data: { ...flow },
+  } as const
+  const state = await ctx.asSystem('begin a sign-in with a provider').tx((tx) => oneTime.give(tx, token))
+  return (await provider.authorizationUrl(ctx.use(oidcService).secretsOf(state), callbackOf(ctx, name))).href
 }
 
 /** Nothing but the configuration decides it: a provider compares it character by character. */
@@ -73,13 +102,20 @@ export const finish = async (ctx: Ctx, name: string, parameters: Callback, brows
   try {
     const secrets = ctx.use(oidcService).secretsOf(parameters.state)
     const person = await provider.identify(secrets, callbackOf(ctx, name), new URLSearchParams(textsOf(parameters)))
-    const user_id = await recognise(ctx, { ...person, provider: name })
-    return `${target}#${new URLSearchParams({ code: await giveCode(ctx, user_id, flow) })}`
+    const visitor = { ...person, provider: name, label: provider.label }
+    if (flow.link_session_id !== null) {
+      await link(ctx, visitor, flow.link_session_id)
+      return withFragment(target, { linked: name })
+    }
+    return withFragment(target, { code: await giveCode(ctx, await recognise(ctx, visitor), flow) })
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    return `${target}#${new URLSearchParams({ error: error.code, error_description: error.declaration.title })}`
+    return withFragment(target, { error: error.code, error_description: error.declaration.title })
   }
 }
+
+const withFragment = (address: string, fields: { readonly [name: string]: string }): string =>
+  `${address}#${new URLSearchParams(fields).toString()}`
 
 const textsOf = (parameters: Callback): [string, string][] =>
   (['state', 'code', 'iss', 'error', 'error_description'] as const).flatMap((name): [string, string][] => {

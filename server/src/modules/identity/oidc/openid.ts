@@ -34,7 +34,7 @@ export const openIdProvider = (app: App, config: ProviderConfig, fetch: Fetch): 
     identify: async ({ state, nonce, verifier }, redirect_uri, parameters) => {
       const server = await configure()
       try {
-        const callback = new URL(`${redirect_uri}?${parameters}`)
+        const callback = new URL(`${redirect_uri}?${parameters.toString()}`)
         const tokens = await oidc.authorizationCodeGrant(server, callback, {
           expectedState: state,
           expectedNonce: nonce,
@@ -52,7 +52,7 @@ export const openIdProvider = (app: App, config: ProviderConfig, fetch: Fetch): 
 const discover = (config: ProviderConfig, fetch: Fetch): Promise<oidc.Configuration> => {
   const issuer = new URL(config.issuer)
   return oidc.discovery(issuer, config.client_id, config.client_secret ?? undefined, authentication(config), {
-    [oidc.customFetch]: fetch as oidc.CustomFetch,
+    [oidc.customFetch]: fetch,
     timeout: 15,
     execute: [oidc.enableNonRepudiationChecks, ...(isLoopback(issuer) ? [oidc.allowInsecureRequests] : [])],
   })

@@ -1,11 +1,15 @@
 import { Type } from 'typebox'
+import { keyset, pageOf, PageQuery } from '../../../platform/http/paging.ts'
 import { type Cookie, reply, route } from '../../../platform/http/route.ts'
+import { Proof } from '../mfa/schema.ts'
 import { Message, SignedIn } from '../schema.ts'
 import { clientOf, signedIn } from '../token-reply.ts'
 import { browserCookie, newBrowser, readBrowser } from './browser-cookie.ts'
 import { errors } from './errors.ts'
+import * as linking from './linking.ts'
 import * as oidc from './oidc.ts'
-import { Callback, Exchange, ProviderList, ProviderName, Start, Started, StartFields } from './schema.ts'
+import { perUser, proofErrors } from './proof-route.ts'
+import { Callback, Exchange, Identity, LinkStart, ProviderList, ProviderName, Start, Started, StartFields } from './schema.ts'
 
 const params = Type.Object({ provider: ProviderName })
 const startErrors = [errors.provider_not_found, errors.redirect_refused, errors.provider_unavailable]
@@ -95,5 +99,55 @@ export const exchangeCode = route({
   handler: async (ctx, { body, request }) => {
     const { tokens, use_cookie } = await oidc.exchange(ctx, body, readBrowser(ctx, request), clientOf(request))
     return signedIn(200, tokens, use_cookie)
+  },
+})
+
+export const linkProvider = route({
+  method: 'POST',
+  path: '/auth/oidc/{provider}/link',
+  summary: 'Begin to link a provider to your account',
+  description: 'As to sign in; the browser comes back to `redirect_to` with `#linked=…`. From then on the provider signs you in.',
+  allow: 'account:security',
+  params,
+  body: LinkStart,
+  body_limit_bytes: 16_384,
+  replies: { 200: Started },
+  errors: [...startErrors, ...proofErrors],
+  limits: perUser,
+  handler: async (ctx, { params: { provider }, body, request }) => {
+    const browser = readBrowser(ctx, request) ?? newBrowser()
+    const authorization_url = await oidc.beginLink(ctx, provider, body, browser)
+    return reply({ status: 200, body: { authorization_url }, cookies: [browserCookie(ctx, browser)] })
+  },
+})
+
+const byAge = keyset(Type.Tuple([Type.String({ format: 'uuid' })]))
+
+export const listIdentities = route({
+  method: 'GET',
+  path: '/auth/identities',
+  summary: 'Who you are elsewhere',
+  description: 'The users of providers, and of issuers of access tokens, that get into your account.',
+  allow: 'account:security',
+  query: PageQuery,
+  replies: { 200: pageOf(Identity) },
+  handler: async (ctx, { query }) => byAge.pageOfAll(await linking.list(ctx), query, ({ id }) => [id]),
+})
+
+export const unlinkIdentity = route({
+  method: 'DELETE',
+  path: '/auth/identities/{id}',
+  summary: 'Unlink one of them',
+  description: 'Takes the password or a code in the body: an access token alone is not enough.',
+  allow: 'account:security',
+  params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+  body: Proof,
+  body_limit_bytes: 16_384,
+  replies: { 200: Message },
+  errors: [...proofErrors, errors.identity_not_found, errors.last_way_in],
+  limits: perUser,
+  handler: async (ctx, { params: { id }, body }) => {
+    await linking.unlink(ctx, id, body)
+    return { message: 'It does not sign you in any more.' }
   },
 })

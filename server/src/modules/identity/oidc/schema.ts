@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { Proof } from '../mfa/schema.ts'
 
 export const ProviderName = Type.String({ minLength: 1, maxLength: 32, pattern: '^[a-z0-9-]+$' })
 
@@ -7,7 +8,7 @@ export const ProviderList = Type.Object(
   { title: 'SignInProviders' },
 )
 
-export const redirect_to = Type.Optional(
+const redirect_to = Type.Optional(
   Type.String({
     minLength: 1,
     maxLength: 2_000,
@@ -34,6 +35,12 @@ export const StartFields = {
 export const Start = Type.Object(StartFields, { additionalProperties: false, title: 'OidcStart' })
 export type Start = Static<typeof Start>
 
+export const LinkStart = Type.Object(
+  { redirect_to, ...Proof.properties },
+  { additionalProperties: false, title: 'OidcLinkStart', description: 'The password or a code shows once more that it is you.' },
+)
+export type LinkStart = Static<typeof LinkStart>
+
 export const Started = Type.Object({ authorization_url: Type.String() }, { title: 'OidcStarted' })
 
 const text = Type.Optional(Type.String({ maxLength: 4_096 }))
@@ -53,3 +60,20 @@ export const Exchange = Type.Object(
   { additionalProperties: false, title: 'OidcExchange' },
 )
 export type Exchange = Static<typeof Exchange>
+
+const Time = Type.String({ format: 'date-time' })
+
+export const Identity = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    provider: Type.Union([Type.String(), Type.Null()], {
+      description: 'Its name in the configuration; null for an issuer of access tokens.',
+    }),
+    issuer: Type.String(),
+    subject: Type.String({ description: 'Who you are there.' }),
+    email: Type.Union([Type.String(), Type.Null()], { description: 'As the issuer last said.' }),
+    created_at: Time,
+    last_used_at: Time,
+  },
+  { title: 'Identity' },
+)

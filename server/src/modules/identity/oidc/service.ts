@@ -10,7 +10,7 @@ import { guardedFetch } from './guarded-fetch.ts'
 import { keepingMetadata } from './metadata.ts'
 import { openIdProvider } from './openid.ts'
 import type { FlowSecrets, Provider } from './provider.ts'
-import { parseProviders, type ProviderConfig } from './provider-config.ts'
+import { hostAndPort, parseProviders, type ProviderConfig } from './provider-config.ts'
 
 export interface Oidc {
   /** In the order of the configuration. */
@@ -30,7 +30,7 @@ export const oidcService = defineService<Oidc>({
     const key = Buffer.from(await app.use(secrets).getOrCreate('identity.oidc_key', () => randomBytes(32).toString('base64')), 'base64')
     const derived = (word: string, state: string): string => createHmac('sha256', key).update(`${word} ${state}`).digest('base64url')
     // The operator named these hosts, so they may be inside; what a provider then names itself has to be public or allowed.
-    const allow = [...app.settings(outboundSettings).outbound_allow, ...configs.map(({ issuer }) => hostOf(issuer))]
+    const allow = [...app.settings(outboundSettings).outbound_allow, ...configs.map(({ issuer }) => hostAndPort(issuer))]
     const outbound = createOutbound({ allow })
     const fetch = keepingMetadata(guardedFetch(outbound), app.now)
     return {
@@ -44,8 +44,3 @@ export const oidcService = defineService<Oidc>({
 
 const providerOf = (app: App, config: ProviderConfig, fetch: ReturnType<typeof guardedFetch>): Provider =>
   config.protocol === 'github' ? gitHubProvider(app, config, fetch) : openIdProvider(app, config, fetch)
-
-const hostOf = (issuer: string): string => {
-  const { hostname, port, protocol } = new URL(issuer)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-}

@@ -33,5 +33,18 @@ export const see = async (db: TxDb, id: string, email: string | null, at: string
 export const ofUser = (db: ReadDb, user_id: string): Promise<readonly IdentityRow[]> =>
   db.selectFrom('identities').select(columns).where('user_id', '=', user_id).orderBy('id').execute()
 
-export const remove = (db: TxDb, user_id: string, ids: readonly string[]): Promise<readonly IdentityRow[]> =>
-  db.deleteFrom('identities').where('user_id', '=', user_id).where('id', 'in', ids).returning(columns).execute()
+export const remove = async (db: TxDb, user_id: string, id: string): Promise<void> => {
+  await db.deleteFrom('identities').where('user_id', '=', user_id).where('id', '=', id).execute()
+}
+
+/** Whether there is a password or a passkey. */
+export const hasOtherWayIn = async (db: ReadDb, user_id: string): Promise<boolean> => {
+  const { rows } = await sql<{ has: boolean }>`
+    select
+      exists (select from user_passwords where user_id = ${user_id})
+      or exists (select from passkeys where user_id = ${user_id}) as has`.execute(db)
+  return rows[0]?.has === true
+}
+
+export const removeAll = (db: TxDb, user_id: string): Promise<readonly IdentityRow[]> =>
+  db.deleteFrom('identities').where('user_id', '=', user_id).returning(columns).execute()
