@@ -26,6 +26,10 @@ import { errors as oidcErrors } from './oidc/errors.ts'
 import * as oidcEvents from './oidc/events.ts'
 import * as oidcRoutes from './oidc/routes.ts'
 import { oidcService } from './oidc/service.ts'
+import { errors as passkeyErrors } from './passkeys/errors.ts'
+import * as passkeyEvents from './passkeys/events.ts'
+import * as passkeyRoutes from './passkeys/routes.ts'
+import { webauthn } from './passkeys/webauthn.ts'
 import { sendLinks } from './recovery/consumers.ts'
 import { errors as recoveryErrors } from './recovery/errors.ts'
 import * as recoveryEvents from './recovery/events.ts'
@@ -41,7 +45,7 @@ export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'workspaces'],
   settings,
-  errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, oidcErrors, externalErrors],
+  errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, passkeyErrors, oidcErrors, externalErrors],
   permissions: {
     'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true },
     'users:impersonate': { doc: 'Act as a user, with both names in the audit.', session_only: true },
@@ -56,6 +60,7 @@ export default defineModule({
     ...Object.values(keyEvents),
     ...Object.values(impersonationEvents),
     ...Object.values(mfaEvents),
+    ...Object.values(passkeyEvents),
     ...Object.values(oidcEvents),
   ],
   migrations: new URL('./migrations/', import.meta.url),
@@ -68,6 +73,7 @@ export default defineModule({
     liveKeys,
     keyUses,
     linkQuota,
+    webauthn,
     oidcService,
     liveExternals,
     externalService,
@@ -79,6 +85,7 @@ export default defineModule({
     ...Object.values(keyRoutes),
     ...Object.values(impersonationRoutes),
     ...Object.values(mfaRoutes),
+    ...Object.values(passkeyRoutes),
     ...Object.values(oidcRoutes),
     ...Object.values(externalRoutes),
     setupPage,

@@ -5,6 +5,7 @@ import type { Method } from '../events.ts'
 import * as store from './challenge-store.ts'
 import { errors } from './errors.ts'
 import { mfaRequired } from './events.ts'
+import type { Ceremony } from '../passkeys/challenge.ts'
 import { check, type Given, requirement } from './mfa.ts'
 
 const prefix = 'mlrm_'
@@ -72,6 +73,9 @@ export const answer = async (tx: TxCtx, challenge: string, given: Given): Promis
   else await store.countWrongTry(tx.db, token_hash, row.wrong_tries + 1)
   return refused
 }
+
+/** What a passkey signs that answers a challenge. */
+export const ceremonyOf = (challenge: string): Ceremony => ({ purpose: 'second_factor', binding: hashOf(challenge) })
 
 /** Ends the sign-ins of a user that wait for a second factor. */
 export const endOfUser = (tx: TxCtx, user_id: string): Promise<void> => store.deleteChallenges(tx.db, user_id)

@@ -3,6 +3,8 @@ import { httpService } from '../../../platform/http/http-service.ts'
 import { secrets } from '../../../platform/secrets.ts'
 import { errors as userErrors } from '../../users/errors.ts'
 import * as users from '../../users/users.ts'
+import { passkeyRemoved } from '../passkeys/events.ts'
+import { deletePasskeys } from '../passkeys/store.ts'
 import * as sessions from '../sessions.ts'
 import { liveSessions } from '../store.ts'
 import * as challenges from './challenges.ts'
@@ -22,6 +24,8 @@ const offer_ms = 3_600_000
 const iso = (ms: number): string => new Date(ms).toISOString()
 
 const systemOf = (ctx: Ctx, reason: string): Ctx => ctx.asSystem(reason, ctx.workspace_id ?? undefined)
+
+const was = (totp_enabled: boolean) => ({ before: { totp_enabled }, after: { totp_enabled: !totp_enabled } })
 
 /** The caller's second factors. */
 export const status = (ctx: Ctx): Promise<MfaStatus> =>
@@ -49,7 +53,7 @@ export const start = async (ctx: Ctx, given: Proof): Promise<OfferedTotp> => {
  * Switches the offered secret on with a code of it, which is used up by that. Answers ten recovery codes; older ones work no more.
  * Errors: 409 `auth.totp_not_started`, 409 `auth.totp_enabled`, 422 `auth.code_invalid`.
  */
-export const confirm = async (ctx: Ctx, input: TotpConfirmation): Promise<readonly string[]> => {
+export const confirm = async (ctx: Ctx, input: TotpConfirmation): Promise<string[]> => {
   const caller = sessions.caller(ctx)
   return systemOf(ctx, 'switch on an authenticator app').tx(async (tx) => {
     const row = await store.lockTotp(tx.db, caller.user_id)
@@ -60,7 +64,7 @@ export const confirm = async (ctx: Ctx, input: TotpConfirmation): Promise<readon
     const step = code === null ? null : totp.stepOf(secret, code, tx.now())
     if (step === null) throw errors.code_invalid({ errors: [{ path: 'code', message: 'is not the one that the app shows now' }] })
     await store.confirmTotp(tx.db, caller.user_id, step, iso(tx.now()))
-    tx.emit(mfaEnabled, { user_id: caller.user_id, factor: 'totp' })
+    tx.emit(mfaEnabled, { user_id: caller.user_id, factor: 'totp' }, was(false))
     const codes = await makeCodes(tx, caller.user_id)
     if (input.end_other_sessions === true) await endOthers(tx, caller)
     await tellOwner(tx, caller.user_id, 'mfa_enabled')
@@ -77,14 +81,14 @@ export const remove = async (ctx: Ctx, { end_other_sessions, ...given }: FactorR
   await system.tx(async (tx) => {
     if (!(await store.deleteTotp(tx.db, caller.user_id))) throw errors.totp_not_enabled()
     await dropWhatIsLeft(tx, caller.user_id)
-    tx.emit(mfaDisabled, { user_id: caller.user_id, factors: ['totp'], by_admin: false })
+    tx.emit(mfaDisabled, { user_id: caller.user_id, factor: 'totp', reason: 'removed' }, was(true))
     if (end_other_sessions === true) await endOthers(tx, caller)
     await tellOwner(tx, caller.user_id, 'mfa_disabled')
   })
 }
 
 /** Makes new recovery codes. Errors: 409 `auth.mfa_not_enabled`, those of `requireProof`. */
-export const renewCodes = async (ctx: Ctx, given: Proof): Promise<readonly string[]> => {
+export const renewCodes = async (ctx: Ctx, given: Proof): Promise<string[]> => {
   const { user_id } = sessions.caller(ctx)
   const system = systemOf(ctx, 'make new recovery codes')
   if ((await requirement(system, user_id)) === null) throw errors.mfa_not_enabled()
@@ -105,27 +109,30 @@ export const removeByAdmin = async (ctx: Ctx, user_id: string): Promise<void> =>
   if (sessions.caller(ctx).user_id === user_id) throw errors.self_mfa_removal()
   await ctx.asSystem("an admin removes somebody else's second factors").tx(async (tx) => {
     if ((await users.lock(tx, user_id)) === null) throw userErrors.not_found()
-    if (!(await removeAll(tx, user_id, true))) throw errors.mfa_not_enabled()
+    if (!(await removeAll(tx, user_id, 'admin'))) throw errors.mfa_not_enabled()
     await sessions.end(tx, user_id, 'all', 'mfa_removed')
     await tellOwner(tx, user_id, 'mfa_removed_by_admin')
   })
 }
 
 /** Removes every second factor of an account; false when it has none. Needs the system's scope. */
-export const removeAll = async (tx: TxCtx, user_id: string, by_admin: boolean): Promise<boolean> => {
-  const factors = (await store.deleteTotp(tx.db, user_id)) ? (['totp'] as const) : []
+export const removeAll = async (tx: TxCtx, user_id: string, reason: 'admin' | 'claimed' | 'disowned'): Promise<boolean> => {
+  const had_totp = await store.deleteTotp(tx.db, user_id)
+  const passkeys = await deletePasskeys(tx.db, user_id, 'all')
   await dropWhatIsLeft(tx, user_id)
-  if (factors.length > 0) tx.emit(mfaDisabled, { user_id, factors: [...factors], by_admin })
-  return factors.length > 0
+  if (had_totp) tx.emit(mfaDisabled, { user_id, factor: 'totp', reason }, was(true))
+  for (const { id, name } of passkeys) tx.emit(passkeyRemoved, { user_id, passkey_id: id }, { before: { name } })
+  return had_totp || passkeys.length > 0
 }
 
 /** Recovery codes are of use beside a factor alone, and sign-ins that wait for one that is gone wait in vain. */
-const dropWhatIsLeft = async (tx: TxCtx, user_id: string): Promise<void> => {
+export const dropWhatIsLeft = async (tx: TxCtx, user_id: string): Promise<void> => {
   await challenges.endOfUser(tx, user_id)
   if ((await requirement(tx, user_id)) === null) await store.deleteCodes(tx.db, user_id)
 }
 
-const makeCodes = async (tx: TxCtx, user_id: string): Promise<readonly string[]> => {
+/** Ten recovery codes in place of those from before; as texts, this once. */
+export const makeCodes = async (tx: TxCtx, user_id: string): Promise<string[]> => {
   const codes = newCodes()
   await store.replaceCodes(
     tx.db,
@@ -136,7 +143,8 @@ const makeCodes = async (tx: TxCtx, user_id: string): Promise<readonly string[]>
   return codes
 }
 
-const endOthers = async (tx: TxCtx, caller: { readonly user_id: string; readonly session_id: string }): Promise<void> => {
+/** Ends every session of the caller but the one that calls. */
+export const endOthers = async (tx: TxCtx, caller: { readonly user_id: string; readonly session_id: string }): Promise<void> => {
   const others = (await liveSessions(tx.db, caller.user_id, iso(tx.now()))).map(({ id }) => id).filter((id) => id !== caller.session_id)
   if (others.length > 0) await sessions.end(tx, caller.user_id, others, 'removed')
 }

@@ -3,18 +3,18 @@ import { defineEvent } from '../../../platform/events/event.ts'
 
 const Id = Type.String({ format: 'uuid' })
 const Where = { address: Type.Union([Type.String(), Type.Null()]), user_agent: Type.Union([Type.String(), Type.Null()]) }
-const Factor = Type.Union([Type.Literal('totp'), Type.Literal('passkey')])
+const Totp = Type.Literal('totp')
 
 export const mfaEnabled = defineEvent({
   name: 'identity.mfa.enabled',
   doc: 'Somebody set up an authenticator app.',
-  data: Type.Object({ user_id: Id, factor: Factor }),
+  data: Type.Object({ user_id: Id, factor: Totp }),
 })
 
 export const mfaDisabled = defineEvent({
   name: 'identity.mfa.disabled',
-  doc: 'An authenticator app was removed, by its owner or, with all other second factors, by an admin.',
-  data: Type.Object({ user_id: Id, factors: Type.Array(Factor), by_admin: Type.Boolean() }),
+  doc: 'An authenticator app was removed: by its owner, or with all other second factors by an admin or because the account was taken over by who holds its address.',
+  data: Type.Object({ user_id: Id, factor: Totp, reason: Type.Enum(['removed', 'admin', 'claimed', 'disowned']) }),
 })
 
 export const mfaRequired = defineEvent({
@@ -28,7 +28,7 @@ export const mfaFailed = defineEvent({
   doc: 'A second factor was wrong. `blocked_until` when codes of the authenticator app are not looked at from now on.',
   data: Type.Object({
     user_id: Id,
-    factor: Type.Union([Factor, Type.Literal('recovery_code')]),
+    factor: Type.Union([Totp, Type.Literal('recovery_code')]),
     wrong_in_a_row: Type.Integer(),
     blocked_until: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
   }),

@@ -26,7 +26,7 @@ const letters = {
   mfa_blocked: {
     subject: 'Wrong codes for your account',
     paragraphs: [
-      'Somebody who knows your password, or your other first factor, has given ten wrong codes in a row. Codes of your authenticator app are not taken for an hour; recovery codes and passkeys are.',
+      'Somebody who knows your password, or is signed in to your account, has given ten wrong codes in a row. Codes of your authenticator app are not taken for an hour; recovery codes and passkeys are.',
       'If this was not you, change your password now.',
     ],
   },
@@ -37,6 +37,21 @@ const letters = {
   recovery_codes_made: {
     subject: 'New recovery codes',
     paragraphs: ['New recovery codes were made for your account. Those from before do not work any more.'],
+  },
+  passkey_added: {
+    subject: 'A passkey was added',
+    paragraphs: ['A passkey was added to your account. Whoever holds it can sign in without your password.'],
+  },
+  passkey_removed: {
+    subject: 'A passkey was removed',
+    paragraphs: ['A passkey of your account was removed. Nobody can sign in with it any more.'],
+  },
+  passkey_clone_suspected: {
+    subject: 'There may be a copy of a passkey of yours',
+    paragraphs: [
+      'Somebody tried to sign in with a passkey of your account whose count of uses had gone backwards. That happens when there are two copies of it. It was not accepted.',
+      'If you did not copy it yourself, remove it from your account.',
+    ],
   },
 } as const satisfies { readonly [kind: string]: mail.Letter }
 

@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'vitest'
 import { manualClock } from '../../../platform/clock.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { testApp } from '../../../test-app.ts'
+import { tokenOf } from '../recovery/post.testing.ts'
 import { challengeOf, codeOf, elsewhere, login, setUpTotp, verify, wrongCode } from './codes.testing.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
@@ -292,4 +293,32 @@ test('secrets and codes are in no row, event or mail', async () => {
   expect(everything).toContain(user.id)
   for (const kept of [secret, challenge, challenge.slice(5), ...recovery_codes, ...recovery_codes.map((code) => code.replaceAll('-', ''))])
     expect(everything).not.toContain(kept)
+})
+
+test('who takes over an account that a stranger made with their address meets no second factor of the stranger', async () => {
+  const stranger = await mill.register()
+  const { secret } = await setUpTotp(stranger, clock.now())
+  const challenge = await challengeOf(mill, stranger)
+  const post = (path: string, body: object) => mill.call('POST', `/api/v1/auth/password/${path}`, { body, headers: elsewhere() })
+  await post('forgot', { email: stranger.email })
+  const password = 'violet-umbrella-39-harbour'
+  expect(await post('reset', { token: await tokenOf(mill, stranger.email, 'password_reset'), password })).toMatchObject({ status: 200 })
+  nextStep()
+  expect(await verify(mill, { challenge, code: codeOf(secret, clock.now()) })).toMatchObject({
+    status: 401,
+    body: { code: 'auth.mfa_challenge_invalid' },
+  })
+  expect(await login(mill, { ...stranger, password })).toMatchObject({ status: 200 })
+})
+
+test('a new password leaves the second factor of a confirmed account asked for', async () => {
+  const { user } = await setUpTotp(await mill.register(), clock.now())
+  await mill.database.owner`update users set email_verified = true where id = ${user.id}`
+  const post = (path: string, body: object) => mill.call('POST', `/api/v1/auth/password/${path}`, { body, headers: elsewhere() })
+  await post('forgot', { email: user.email })
+  const password = 'violet-umbrella-39-harbour'
+  const reset = await post('reset', { token: await tokenOf(mill, user.email, 'password_reset'), password })
+  expect(reset).toMatchObject({ status: 200 })
+  expect(reset.body).not.toHaveProperty('access_token')
+  expect(await login(mill, { ...user, password })).toMatchObject({ status: 401, body: { code: 'auth.mfa_required' } })
 })

@@ -1,6 +1,10 @@
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import type { Problem } from '../../../platform/errors.ts'
 import { secrets } from '../../../platform/secrets.ts'
+import { checkAssertion } from '../passkeys/assertion.ts'
+import type { Ceremony } from '../passkeys/challenge.ts'
+import type { Assertion } from '../passkeys/schema.ts'
+import * as passkeys from '../passkeys/store.ts'
 import { errors } from './errors.ts'
 import { mfaFailed, recoveryCodeUsed } from './events.ts'
 import { tellOwner } from './letters.ts'
@@ -10,12 +14,13 @@ import * as store from './store.ts'
 import * as totp from './totp.ts'
 
 /** What an account can be asked for after its first factor. */
-export type Factor = 'totp' | 'recovery_code'
+export type Factor = 'totp' | 'passkey' | 'recovery_code'
 
 /** What somebody shows; of several, the first in this order is looked at. */
 export interface Given {
   readonly totp?: string | undefined
   readonly recovery_code?: string | undefined
+  readonly passkey?: { readonly assertion: Assertion; readonly ceremony: Ceremony } | undefined
 }
 
 /** One field may take either: six digits are a code of the app, anything else a recovery code. */
@@ -29,16 +34,21 @@ export const secretOf = (user_id: string): string => `identity/totp/${user_id}`
 
 /** How an account may show its second factor; null when it has none. Needs the system's scope. */
 export const requirement = async (ctx: Ctx, user_id: string): Promise<readonly Factor[] | null> => {
-  const { totp: app, recovery_codes_left } = await standing(ctx, user_id)
-  if (!app.enabled) return null
-  return recovery_codes_left > 0 ? ['totp', 'recovery_code'] : ['totp']
+  const { totp: app, passkeys: count, recovery_codes_left } = await standing(ctx, user_id)
+  const factors: Factor[] = [...(app.enabled ? (['totp'] as const) : []), ...(count > 0 ? (['passkey'] as const) : [])]
+  if (factors.length === 0) return null
+  return recovery_codes_left > 0 ? [...factors, 'recovery_code'] : factors
 }
 
 /** The second factors of an account. Needs the system's scope. */
 export const standing = async (ctx: Ctx, user_id: string): Promise<MfaStatus> => {
-  const [app, recovery_codes_left] = await Promise.all([store.totpOf(ctx.db, user_id), store.countCodes(ctx.db, user_id)])
+  const [app, count, recovery_codes_left] = await Promise.all([
+    store.totpOf(ctx.db, user_id),
+    passkeys.countPasskeys(ctx.db, user_id),
+    store.countCodes(ctx.db, user_id),
+  ])
   const confirmed_at = app?.confirmed_at ?? null
-  return { totp: { enabled: confirmed_at !== null, confirmed_at }, passkeys: 0, recovery_codes_left }
+  return { totp: { enabled: confirmed_at !== null, confirmed_at }, passkeys: count, recovery_codes_left }
 }
 
 /**
@@ -48,6 +58,7 @@ export const standing = async (ctx: Ctx, user_id: string): Promise<MfaStatus> =>
 export const check = async (tx: TxCtx, user_id: string, given: Given): Promise<Problem | null> => {
   if (given.totp !== undefined) return checkTotp(tx, user_id, given.totp)
   if (given.recovery_code !== undefined) return checkRecoveryCode(tx, user_id, given.recovery_code)
+  if (given.passkey !== undefined) return checkPasskey(tx, user_id, given.passkey)
   return errors.mfa_invalid({ detail: 'No second factor was given.' })
 }
 
@@ -82,6 +93,13 @@ const blocked = (until: number, now: number): Problem =>
   Number.isFinite(until)
     ? errors.mfa_blocked({ headers: { 'retry-after': String(Math.max(1, Math.ceil((until - now) / 1000))) } })
     : errors.mfa_blocked({ detail: 'Use a recovery code or a passkey, or ask an administrator.' })
+
+const checkPasskey = async (tx: TxCtx, user_id: string, passkey: NonNullable<Given['passkey']>): Promise<Problem | null> => {
+  const refused = await checkAssertion(tx, { ...passkey, user_id })
+  if (refused !== null) return errors.mfa_invalid({ ...(refused.details.detail ? { detail: refused.details.detail } : {}), cause: refused })
+  await store.setGuesses(tx.db, user_id, none)
+  return null
+}
 
 const checkRecoveryCode = async (tx: TxCtx, user_id: string, text: string): Promise<Problem | null> => {
   if (recoveryCodes.readCode(text) === null || !(await store.useCode(tx.db, user_id, recoveryCodes.hashOf(user_id, text), iso(tx.now())))) {

@@ -1,10 +1,12 @@
 import type { Ctx } from '../../../platform/context.ts'
+import { errors as userErrors } from '../../users/errors.ts'
 import * as users from '../../users/users.ts'
-import { attempts } from '../attempts.ts'
-import { hashPool } from '../hash-pool.ts'
+import { requirePassword } from '../current-password.ts'
+import { busy } from '../errors.ts'
 import { errors as recoveryErrors } from '../recovery/errors.ts'
 import * as sessions from '../sessions.ts'
 import { passwordHash, sessionById } from '../store.ts'
+import { errors } from './errors.ts'
 import { check, givenBy, requirement } from './mfa.ts'
 import type { Proof } from './schema.ts'
 
@@ -16,14 +18,19 @@ const fresh_ms = 900_000
  * factor; an account that has neither needs a session younger than 15 minutes. Errors: 403 `auth.reauthentication_required`,
  * 403 `auth.password_wrong`, 401 `auth.mfa_invalid`, 429 `auth.mfa_blocked`, 429 `identity.too_many_attempts`, 503 `identity.busy`.
  */
-export const requireProof = async (ctx: Ctx, { password, code }: Proof): Promise<void> => {
+export const requireProof = async (ctx: Ctx, { password, code, passkey }: Proof): Promise<void> => {
   const { user_id, session_id } = sessions.caller(ctx)
   const system = ctx.asSystem('make sure that it is the owner of an account who changes how to sign in', ctx.workspace_id ?? undefined)
   const stored = await passwordHash(system.db, user_id)
-  if (password !== undefined && stored !== null) return requirePassword(system, user_id, password, stored)
+  if (password !== undefined && stored !== null) {
+    const user = await users.byId(system, user_id)
+    if (user === null) throw userErrors.not_found()
+    return requirePassword(ctx, user, password, stored)
+  }
   const factors = await requirement(system, user_id)
-  if (code !== undefined && factors !== null) {
-    const refused = await system.tx((tx) => check(tx, user_id, givenBy(code)))
+  if ((code !== undefined || passkey !== undefined) && factors !== null) {
+    const shown = passkey && { assertion: passkey, ceremony: { purpose: 'proof', binding: session_id } as const }
+    const refused = await system.tx((tx) => check(tx, user_id, { ...givenBy(code), passkey: shown }))
     if (refused !== null) throw refused
     return
   }
@@ -34,11 +41,12 @@ export const requireProof = async (ctx: Ctx, { password, code }: Proof): Promise
   throw recoveryErrors.reauthentication_required({ extra: { methods: [...(stored === null ? [] : ['password']), ...(factors ?? [])] } })
 }
 
-const requirePassword = async (system: Ctx, user_id: string, password: string, stored: string): Promise<void> => {
-  const user = await users.byId(system, user_id)
-  if (user === null) throw recoveryErrors.reauthentication_required()
-  const address = system.client?.address ?? null
-  await system.use(attempts).begin(user.email, address)
-  if (!(await system.use(hashPool).verify(password, stored))) throw recoveryErrors.password_wrong()
-  await system.use(attempts).succeeded(user.email, address)
-}
+/** What a route that asks for a proof may answer, for OpenAPI. */
+export const proofErrors = [
+  recoveryErrors.reauthentication_required,
+  recoveryErrors.password_wrong,
+  errors.mfa_invalid,
+  errors.mfa_blocked,
+  busy.too_many_attempts,
+  busy.busy,
+]

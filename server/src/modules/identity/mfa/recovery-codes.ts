@@ -7,7 +7,7 @@ const form = /^[0-9a-hjkmnp-tv-z]{20}$/
 const count = 10
 
 /** Ten codes of 100 random bits: `k3m9x-…`, four groups of five characters. */
-export const newCodes = (): readonly string[] => Array.from({ length: count }, newCode)
+export const newCodes = (): string[] => Array.from({ length: count }, newCode)
 
 const newCode = (): string => {
   const characters = Array.from(randomBytes(length), (byte) => alphabet[byte & 31]).join('')

@@ -1,24 +1,18 @@
 import { Type } from 'typebox'
 import { route } from '../../../platform/http/route.ts'
 import { errors as userErrors } from '../../users/errors.ts'
-import { busy, errors as authErrors } from '../errors.ts'
-import { errors as recoveryErrors } from '../recovery/errors.ts'
+import { errors as authErrors } from '../errors.ts'
+import { errors as passkeyErrors } from '../passkeys/errors.ts'
+import { RequestOptions } from '../passkeys/schema.ts'
 import { Message, SignedIn } from '../schema.ts'
 import { clientOf, signedIn } from '../token-reply.ts'
 import * as enrolment from './enrolment.ts'
 import { errors } from './errors.ts'
-import { FactorRemoval, MfaAnswer, MfaStatus, OfferedTotp, Proof, RecoveryCodes, TotpConfirmation } from './schema.ts'
-import { verify } from './verify.ts'
+import { proofErrors } from './proof.ts'
+import { FactorRemoval, MfaAnswer, MfaStatus, OfferedTotp, OpenChallenge, Proof, RecoveryCodes, TotpConfirmation } from './schema.ts'
+import { passkeyOptions, verify } from './verify.ts'
 
-const body_limit_bytes = 16_384
-const proofErrors = [
-  recoveryErrors.reauthentication_required,
-  recoveryErrors.password_wrong,
-  errors.mfa_invalid,
-  errors.mfa_blocked,
-  busy.too_many_attempts,
-  busy.busy,
-]
+const body_limit_bytes = 65_536
 const perUser = [{ name: 'mfa', quota: 60, window_s: 600, per: 'user' }] as const
 
 export const mfaStatus = route({
@@ -56,14 +50,14 @@ export const confirmTotp = route({
   replies: { 200: RecoveryCodes },
   errors: [errors.code_invalid, errors.totp_not_started, errors.totp_enabled],
   limits: perUser,
-  handler: async (ctx, { body }) => ({ recovery_codes: [...(await enrolment.confirm(ctx, body))] }),
+  handler: async (ctx, { body }) => ({ recovery_codes: await enrolment.confirm(ctx, body) }),
 })
 
 export const removeTotp = route({
   method: 'DELETE',
   path: '/auth/mfa/totp',
   summary: 'Remove the authenticator app',
-  description: 'Takes the password or a code in the body: an access token alone is not enough.',
+  description: 'Takes the password, a code or a passkey in the body: an access token alone is not enough.',
   allow: 'account:security',
   body: FactorRemoval,
   body_limit_bytes,
@@ -87,7 +81,7 @@ export const renewRecoveryCodes = route({
   replies: { 200: RecoveryCodes },
   errors: [...proofErrors, errors.mfa_not_enabled],
   limits: perUser,
-  handler: async (ctx, { body }) => ({ recovery_codes: [...(await enrolment.renewCodes(ctx, body))] }),
+  handler: async (ctx, { body }) => ({ recovery_codes: await enrolment.renewCodes(ctx, body) }),
 })
 
 export const verifyMfa = route({
@@ -103,6 +97,20 @@ export const verifyMfa = route({
   errors: [errors.mfa_challenge_invalid, errors.mfa_invalid, errors.mfa_blocked, authErrors.invalid_credentials],
   limits: [{ name: 'mfa-verify', quota: 60, window_s: 60, per: 'address' }],
   handler: async (ctx, { body, request }) => signedIn(200, await verify(ctx, body, clientOf(request)), body.use_cookie === true),
+})
+
+export const mfaPasskeyOptions = route({
+  method: 'POST',
+  path: '/auth/mfa/passkey/options',
+  summary: 'Begin to show a passkey as the second factor',
+  description: 'For `navigator.credentials.get()`; its answer goes to `/auth/mfa/verify` with the same `challenge`.',
+  allow: 'public',
+  body: OpenChallenge,
+  body_limit_bytes: 4_096,
+  replies: { 200: RequestOptions },
+  errors: [errors.mfa_challenge_invalid, passkeyErrors.passkeys_unavailable],
+  limits: [{ name: 'mfa-options', quota: 60, window_s: 60, per: 'address' }],
+  handler: (ctx, { body }) => passkeyOptions(ctx, body.challenge),
 })
 
 export const removeMfaByAdmin = route({

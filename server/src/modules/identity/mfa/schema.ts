@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { Assertion } from '../passkeys/schema.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -11,6 +12,7 @@ const proofFields = {
   code: Type.Optional(
     Type.String({ minLength: 1, maxLength: 64, description: 'Six digits of the authenticator app, or a recovery code.' }),
   ),
+  passkey: Type.Optional(Assertion),
 }
 
 export const Proof = Type.Object(proofFields, { ...closed, title: 'Proof', description: 'One of them shows once more that it is you.' })
@@ -55,6 +57,7 @@ export const MfaAnswer = Type.Object(
     challenge: Type.String({ minLength: 1, maxLength: 200 }),
     code: Type.Optional(Code),
     recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    passkey: Type.Optional(Assertion),
     use_cookie: Type.Optional(
       Type.Boolean({ description: 'For pages of this installation: the refresh token comes as an HttpOnly cookie and not in the reply.' }),
     ),
@@ -62,3 +65,8 @@ export const MfaAnswer = Type.Object(
   { ...closed, title: 'MfaAnswer' },
 )
 export type MfaAnswer = Static<typeof MfaAnswer>
+
+export const OpenChallenge = Type.Object(
+  { challenge: Type.String({ minLength: 1, maxLength: 200, description: 'That the first factor was answered with.' }) },
+  { ...closed, title: 'OpenChallenge' },
+)

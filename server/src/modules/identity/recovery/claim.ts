@@ -2,6 +2,7 @@ import type { TxCtx } from '../../../platform/context.ts'
 import * as users from '../../users/users.ts'
 import type { UserRow } from '../../users/users.ts'
 import { removeKeys } from '../keys/keys.ts'
+import { removeAll } from '../mfa/enrolment.ts'
 import { removeIdentities } from '../oidc/remove-identities.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
@@ -30,6 +31,7 @@ export const claimByOwner = async (tx: TxCtx, user_id: string): Promise<boolean>
 /** Leaves an account without any way into it, except for links that are sent to its address later. */
 export const removeWaysIn = async (tx: TxCtx, user: Pick<UserRow, 'id'>, reason: 'claimed' | 'disowned'): Promise<void> => {
   await store.deleteWaysIn(tx.db, user.id)
+  await removeAll(tx, user.id, reason)
   await removeKeys(tx, { user_id: user.id }, reason)
   await removeIdentities(tx, user.id)
   await oneTime.endOfUser(tx, user.id, 'all')
