@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Line } from './bench.ts'
 import { drawChart } from './chart.ts'
+import { audit } from './figures/audit.ts'
 import { login } from './figures/login.ts'
 import { rate } from './figures/rate.ts'
 import { read } from './figures/read.ts'
@@ -12,7 +13,7 @@ import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, rate, login, start]
+const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 
