@@ -65,7 +65,7 @@ export interface Module {
   /** Turns credentials into an actor. Exactly one module offers it. */
   readonly authenticate?: Authenticate
   /** How many requests a caller has. Exactly one module offers it. */
-  readonly quotas?: Quotas | null
+  readonly quotas?: Quotas
   /** Who owns a workspace, in the system's scope. Exactly one module offers it. */
   readonly owners?: (ctx: Ctx, workspace_id: string) => Promise<readonly string[]>
   /** How much there is of what this module keeps and plans limit, by feature; in the scope of the caller. */

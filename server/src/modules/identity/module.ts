@@ -17,6 +17,7 @@ import { endKeys } from './keys/consumers.ts'
 import { errors as keyErrors } from './keys/errors.ts'
 import * as keyEvents from './keys/events.ts'
 import { keyUses } from './keys/key-uses.ts'
+import { countOwn } from './keys/keys.ts'
 import { liveKeys } from './keys/live-keys.ts'
 import * as keyRoutes from './keys/routes.ts'
 import { errors as mfaErrors } from './mfa/errors.ts'
@@ -43,7 +44,7 @@ import { setupPage } from './setup-page.ts'
 
 export default defineModule({
   name: 'identity',
-  needs: ['mail', 'users', 'workspaces'],
+  needs: ['mail', 'users', 'plans', 'workspaces'],
   settings,
   errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, passkeyErrors, oidcErrors, externalErrors],
   permissions: {
@@ -90,6 +91,7 @@ export default defineModule({
     ...Object.values(externalRoutes),
     setupPage,
   ],
+  gauges: { api_keys: countOwn },
   consumers: [forget, endKeys, sendLinks],
   announce: async (app) => {
     const link = await setupLink(app)

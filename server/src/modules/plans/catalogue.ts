@@ -80,7 +80,7 @@ export const plans: { readonly [P in PlanName]: Limits } = {
     storage_bytes: 200 * gibibyte,
     seats: 50,
     workspaces: 25,
-    api_keys: 100,
+    api_keys: 50,
   },
   enterprise: {
     requests: null,

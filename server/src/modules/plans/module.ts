@@ -1,5 +1,5 @@
 import { defineModule } from '../../platform/module.ts'
-import { followPlans } from './consumers.ts'
+import { followPlans, removePurged } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import { notices } from './notices.ts'
@@ -15,7 +15,7 @@ export default defineModule({
   events: Object.values(events),
   services: [workspacePlans, usageBook, notices],
   routes: Object.values(routes),
-  consumers: [followPlans],
+  consumers: [followPlans, removePurged],
   quotas,
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { manualClock } from '../../platform/clock.ts'
 import type { Ctx, TxCtx } from '../../platform/context.ts'
 import { type TestApp, testApp, type TestUser } from '../../test-app.ts'
+import { memberAdded, purged } from '../workspaces/events.ts'
 import { features, limitOf, plan_names, plans as catalogue } from './catalogue.ts'
 import * as plans from './plans.ts'
 import { givePlan, told, usageOf } from './plans.testing.ts'
@@ -192,7 +193,6 @@ test('a workspace has the best plan among its owners', async () => {
       insert into workspace_members (workspace_id, user_id, role, created_at)
       values (${kai.workspace_id}, ${lea.id}, ${role}, now())
       on conflict (workspace_id, user_id) do update set role = excluded.role`
-  const { memberAdded } = await import('../workspaces/events.ts')
   const announce = (role: 'member' | 'owner') =>
     ctxOf(kai).tx((tx) => {
       tx.emit(memberAdded, { workspace_id: kai.workspace_id, user_id: lea.id, role })
@@ -304,4 +304,20 @@ test('what is limited per user goes by the plan of the user', async () => {
 
 test('room is asked for in a transaction, and nowhere else', () => {
   expect(() => plans.check(ctxOf(admin) as TxCtx, { feature: 'seats', amount: 1, used: () => Promise.resolve(0) })).toThrow('transaction')
+})
+
+test('what a workspace has used goes with it when it is gone for good', async () => {
+  const sam = await mill.register()
+  await take(sam, 900)
+  await told(mill, 'plans.limit.near', sam.workspace_id)
+  const rows = async (): Promise<number> => {
+    const found = await mill.database.owner`
+      select workspace_id from plan_usage where workspace_id = ${sam.workspace_id}
+      union all
+      select workspace_id from plan_notices where workspace_id = ${sam.workspace_id}`
+    return found.length
+  }
+  expect(await rows()).toBe(2)
+  await ctxOf(sam).tx((tx) => Promise.resolve(tx.emit(purged, { workspace_id: sam.workspace_id })))
+  await expect.poll(rows, { timeout: 10_000 }).toBe(0)
 })

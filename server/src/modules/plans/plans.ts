@@ -78,6 +78,10 @@ export const refund = async (app: App, spent: Spent | null): Promise<void> => {
   await app.asSystem('what was taken from a plan was not used', spent.workspace_id).tx((tx) => store.giveBack(tx.db, spent, spent.amount))
 }
 
+/** Removes what was counted for workspaces that are gone for good. */
+export const removeWorkspaces = (app: App, ids: readonly string[]): Promise<void> =>
+  app.asSystem('what a workspace has used goes with it').tx((tx) => store.removeWorkspaces(tx.db, ids))
+
 /** The plan of a workspace, the best among its owners; at once when it is in memory. */
 export const planOf = (app: App, workspace_id: string): PlanName | Promise<PlanName> => app.use(workspacePlans).get(workspace_id)
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Actor, Via } from '../../platform/context.ts'
-import { type TestApp, testApp, type TestUser } from '../../test-app.ts'
+import { type TestApp, testApp, type TestReply, type TestUser } from '../../test-app.ts'
+import { limitOf } from './catalogue.ts'
 import { givePlan, times, told, usageOf } from './plans.testing.ts'
 import { quotas } from './quotas.ts'
 
@@ -81,4 +82,48 @@ test('an API key may have less of its own, counted beside what its owner has', (
   expect(of('enterprise', key(null))).toBeNull()
   expect(of('enterprise', session)).toBeNull()
   expect(quotas.of(mill.app, { type: 'anonymous' })).toBeNull()
+})
+
+const newKey = (user: TestUser, more: object = {}): Promise<TestReply> =>
+  user.call('POST', '/api/v1/auth/api-keys', { body: { name: 'reader', permissions: ['account:read'], ...more } })
+
+test('requests with a key count for its owner as well, and a key stops at what it was given', async () => {
+  const user = await mill.register()
+  await givePlan(admin, user, 'free')
+  const { key } = (await newKey(user, { requests_per_hour: 10 })).body
+  const withKey = () => mill.call('GET', '/api/v1/users/profile', { headers: { 'x-api-key': key } })
+  const first = await withKey()
+  expect(first.status).toBe(200)
+  expect(first.headers.get('ratelimit-policy')).toBe('"hour";q=100;w=3600, "key-hour";q=10;w=3600')
+  expect(first.headers.get('ratelimit')).toMatch(/^"hour";r=\d+;t=\d+, "key-hour";r=9;t=3600$/)
+  await times(9, 4, withKey)
+  const over = await withKey()
+  expect(over).toMatchObject({ status: 429, body: { code: 'http.rate_limited', 'violated-policies': ['key-hour'] } })
+  // Its owner goes on, and has the requests of the key counted.
+  const own = await profile(user)
+  expect(own.status).toBe(200)
+  expect(own.headers.get('ratelimit')).toMatch(/^"hour";r=8[0-9];/)
+  // Another key of the same owner has its own.
+  const other = (await newKey(user, { requests_per_hour: 5 })).body
+  expect((await mill.call('GET', '/api/v1/users/profile', { headers: { 'x-api-key': other.key } })).status).toBe(200)
+  // A key that has used up its own is no limit of the plan.
+  expect(await told(mill, 'plans.limit.reached', user.workspace_id)).toEqual([])
+})
+
+test('a plan gives so many keys and workspaces, also to who asks for ten at once', async () => {
+  const user = await mill.register()
+  await givePlan(admin, user, 'free')
+  const keys = await times(10, 10, () => newKey(user))
+  expect(keys.filter(({ status }) => status === 201)).toHaveLength(limitOf('free', 'api_keys') as number)
+  expect(keys.find(({ status }) => status !== 201)).toMatchObject({
+    status: 402,
+    body: { code: 'plans.limit_reached', feature: 'api_keys' },
+  })
+  const workspaces = await times(10, 10, (number) => user.call('POST', '/api/v1/workspaces', { body: { name: `Mill ${number}` } }))
+  // One is the personal one.
+  expect(workspaces.filter(({ status }) => status === 201)).toHaveLength((limitOf('free', 'workspaces') as number) - 1)
+  expect(await usageOf(user, 'api_keys')).toMatchObject({ limit: 3, used: 3, period_end: null })
+  expect(await usageOf(user, 'workspaces')).toMatchObject({ limit: 2, used: 2 })
+  expect(await usageOf(user, 'seats')).toMatchObject({ limit: 3, used: 1 })
+  expect(await usageOf(user, 'storage_bytes')).toMatchObject({ used: null })
 })

@@ -93,3 +93,9 @@ export const insertNotice = async (db: TxDb, notice: Notice, created_at: string)
 export const removeNotices = async (db: TxDb, workspace_id: string, before: string): Promise<void> => {
   await db.deleteFrom('plan_notices').where('workspace_id', '=', workspace_id).where('period_start', '<', before).execute()
 }
+
+/** Takes away everything of some workspaces. */
+export const removeWorkspaces = async (db: TxDb, ids: readonly string[]): Promise<void> => {
+  await db.deleteFrom('plan_usage').where('workspace_id', 'in', ids).execute()
+  await db.deleteFrom('plan_notices').where('workspace_id', 'in', ids).execute()
+}

@@ -6,6 +6,7 @@ import { httpService } from '../../../platform/http/http-service.ts'
 import { keyset, type Page, type PageQuery } from '../../../platform/http/paging.ts'
 import { refusalOf } from '../../../platform/permissions.ts'
 import * as mail from '../../mail/mail.ts'
+import * as plans from '../../plans/plans.ts'
 import * as users from '../../users/users.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
 import { caller } from '../sessions.ts'
@@ -28,7 +29,7 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 
 /**
  * Makes a key for the caller in the current workspace. The only time that its text is seen. Errors: 422 `auth.api_key_permission_refused`,
- * 422 `auth.api_key_expiry_past`, 409 `auth.api_key_limit`.
+ * 422 `auth.api_key_expiry_past`, 409 `auth.api_key_limit`, 402 `plans.limit_reached`.
  */
 export const create = async (ctx: Ctx, input: NewApiKey): Promise<ApiKeyView & { readonly key: string }> => {
   const { user_id } = caller(ctx)
@@ -42,6 +43,7 @@ export const create = async (ctx: Ctx, input: NewApiKey): Promise<ApiKeyView & {
     // Two at a time could both find room for one more.
     if ((await users.lock(tx, user_id))?.is_active !== true) throw httpErrors.unauthenticated()
     if ((await store.countOfUser(tx.db, user_id)) >= maxKeys) throw errors.api_key_limit()
+    await plans.check(tx, { feature: 'api_keys', amount: 1, user_id, used: () => store.countOfUser(tx.db, user_id) })
     const fields = { name, permissions, expires_at, requests_per_hour }
     const row = await store.insertKey(tx.db, { id, user_id, workspace_id, ...fields, key_hash: hash, created_at: iso(tx.now()) })
     tx.emit(apiKeyCreated, { key_id: id, user_id, name, permissions }, { after: fields })
@@ -49,6 +51,9 @@ export const create = async (ctx: Ctx, input: NewApiKey): Promise<ApiKeyView & {
     return { ...viewOf(row), key: text }
   })
 }
+
+/** How many keys the caller has. */
+export const countOwn = (ctx: Ctx): Promise<number> => store.countOfUser(ctx.db, caller(ctx).user_id)
 
 /** By id, which is by when they were made. */
 const byAge = keyset(Type.Tuple([Type.String({ format: 'uuid' })]))

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import { pageOf, pageQuery } from '../../../platform/http/paging.ts'
 import { reply, route } from '../../../platform/http/route.ts'
+import { errors as planErrors } from '../../plans/errors.ts'
 import { Message } from '../schema.ts'
 import { errors } from './errors.ts'
 import * as keys from './keys.ts'
@@ -22,7 +23,7 @@ export const createApiKey = route({
   body_limit_bytes,
   replies: { 201: ApiKeyWithSecret },
   idempotent: 'claimed',
-  errors: [errors.api_key_permission_refused, errors.api_key_expiry_past, errors.api_key_limit],
+  errors: [errors.api_key_permission_refused, errors.api_key_expiry_past, errors.api_key_limit, planErrors.limit_reached],
   limits: [{ name: 'api-keys', quota: 60, window_s: 3_600, per: 'user' }],
   handler: async (ctx, { body }) => reply({ status: 201, headers: { 'cache-control': 'no-store' }, body: await keys.create(ctx, body) }),
 })
