@@ -53,7 +53,7 @@ test('of fifty that use one link at once, one is signed in', async () => {
   const user = await confirmed(mill, 'sipho')
   const token = await linkFor(user.email)
   const replies = await Promise.all(Array.from({ length: 50 }, () => post('magic-link/verify', { token })))
-  expect(replies.map(({ status }) => status).toSorted()).toEqual([200, ...Array<number>(49).fill(410)])
+  expect(replies.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, ...Array<number>(49).fill(410)])
 })
 
 test('a link that is old, replaced, garbled, of another kind or of an account that is switched off signs nobody in', async () => {

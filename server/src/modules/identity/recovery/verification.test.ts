@@ -116,7 +116,7 @@ test('of fifty that disown an account at once, one does', async () => {
   const user = await mill.register('mpho')
   const token = await tokenFor(user.email)
   const replies = await Promise.all(Array.from({ length: 50 }, () => post('email/disown', { token })))
-  expect(replies.map(({ status }) => status).toSorted()).toEqual([200, ...Array<number>(49).fill(410)])
+  expect(replies.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, ...Array<number>(49).fill(410)])
 })
 
 test('a link can be asked for again, which ends the one before, until the address is confirmed', async () => {
