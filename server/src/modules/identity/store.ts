@@ -60,6 +60,10 @@ export const putPassword = async (db: TxDb, user_id: string, hash: string, at: s
     .execute()
 }
 
+export const deletePassword = async (db: TxDb, user_id: string): Promise<void> => {
+  await db.deleteFrom('user_passwords').where('user_id', '=', user_id).execute()
+}
+
 export const insertSession = async (db: TxDb, session: Omit<SessionRow, 'revoked_at'>): Promise<void> => {
   await db.insertInto('sessions').values(session).execute()
 }

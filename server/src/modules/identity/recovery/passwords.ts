@@ -4,6 +4,7 @@ import type { UserRow } from '../../users/users.ts'
 import * as accounts from '../accounts.ts'
 import { requireCurrentPassword } from '../current-password.ts'
 import { hashPool } from '../hash-pool.ts'
+import * as challenges from '../mfa/challenges.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
 import { liveSessions, passwordHash, putPassword } from '../store.ts'
@@ -42,6 +43,7 @@ export const reset = async (ctx: Ctx, input: PasswordReset): Promise<void> => {
     const claimed = await claimByOwner(tx, user.id)
     await putPassword(tx.db, user.id, hash, new Date(tx.now()).toISOString())
     await oneTime.endOfUser(tx, user.id, 'all')
+    await challenges.endOfUser(tx, user.id)
     await sessions.end(tx, user.id, 'all', 'password_reset')
     tx.emit(passwordReset, { user_id: user.id })
     if (claimed) return
@@ -70,6 +72,7 @@ export const change = async (ctx: Ctx, input: PasswordChange): Promise<void> => 
     )
     if (others.length > 0) await sessions.end(tx, user_id, others, 'password_changed')
     await oneTime.endOfUser(tx, user_id, ['password_reset', 'magic_link', 'email_change'])
+    await challenges.endOfUser(tx, user_id)
     tx.emit(passwordChanged, { user_id })
     await sendNotice(tx, user, 'password_changed', mails.passwordWasChanged({ installation: installationOf(tx), email: user.email }))
   })
