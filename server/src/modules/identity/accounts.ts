@@ -7,6 +7,9 @@ import { checkPassword, type Owner } from './password-policy.ts'
 import { commonPasswords } from './services.ts'
 import * as store from './store.ts'
 
+/** Nobody has this id; asked for instead of an account that does not exist, so that the same queries run. */
+export const nobody = '00000000-0000-0000-0000-000000000000'
+
 /**
  * An account with its password and its personal workspace, in one transaction of the system's scope. The workspace's id is known before,
  * so that the transaction, and with it every event in it, can be that workspace's own.

@@ -1,49 +1,68 @@
-import { counters } from '../../platform/counters/counters.ts'
+import type { App } from '../../platform/context.ts'
+import { type Count, counters } from '../../platform/counters/counters.ts'
 import { defineService } from '../../platform/service.ts'
 import { busy } from './errors.ts'
+import { networkOf } from './network.ts'
+import { isKnownNetwork } from './sign-in-networks.ts'
 
 export interface Attempts {
-  /** Counts a try before the password is looked at, so that many at once cannot slip past. 429 `identity.too_many_attempts`. */
+  /**
+   * Counts a try before the password is looked at, so that many at once cannot slip past. 429 `identity.too_many_attempts`,
+   * 429 `identity.account_guarded`.
+   */
   readonly begin: (email: string, address: string | null) => Promise<void>
   /** Gives the try back: the password was right. */
   readonly succeeded: (email: string, address: string | null) => Promise<void>
 }
 
-const tries = 20
-const window_s = 900
+/**
+ * At one account from one network. Who mistypes needs a handful; a guesser gets 80 an hour, which finds no password that the policy
+ * lets through.
+ */
+const here = { tries: 20, window_s: 900 }
+
+/** At all accounts from one network: one common password tried on many. An office behind one address does not mistype so often. */
+const spray = { tries: 100, window_s: 900 }
+
+/** At one account from all networks. More than one network can reach by itself, so it takes a crowd to get here. */
+const crowd = { tries: 100, window_s: 3_600 }
 
 /**
- * Wrong passwords per account and address together: who guesses is stopped where they are, and the owner of the account, who is
- * elsewhere, never is. An address that has no account counts just the same.
+ * Wrong passwords, counted in three ways. A guesser is stopped where they are, and so is who tries one password on many accounts. While a
+ * crowd guesses at one account, its owner goes on from where they were signed in lately, and from elsewhere with a link by mail: nobody
+ * can lock somebody else out. An address that has no account counts just the same.
  */
 export const attempts = defineService<Attempts>({
   name: 'identity.attempts',
   create: (app) => {
-    const counter = app.use(counters).counter('sign-in', window_s)
-    const keyOf = (email: string, address: string | null): string => `${email}|${networkOf(address)}`
+    const store = app.use(counters)
+    const byPair = store.counter('sign-in', here.window_s)
+    const byNetwork = store.counter('sign-in:network', spray.window_s)
+    const byAccount = store.counter('sign-in:account', crowd.window_s)
     return {
       begin: async (email, address) => {
-        const { used, reset_ms } = await counter.add(keyOf(email, address))
-        if (used <= tries) return
-        throw busy.too_many_attempts({ headers: { 'retry-after': String(Math.max(1, Math.ceil(reset_ms / 1000))) } })
+        const network = networkOf(address)
+        // One after the other: what is refused here is not held against the account by a single network.
+        refuseBeyond(here.tries, await byPair.add(`${email}|${network}`))
+        refuseBeyond(spray.tries, await byNetwork.add(network))
+        const all = await byAccount.add(email)
+        if (all.used > crowd.tries) await refuseStranger(app, email, network, all)
       },
       succeeded: async (email, address) => {
-        await counter.add(keyOf(email, address), -1)
+        const network = networkOf(address)
+        // Who knows the password has nothing to guess. The others are given back one try only: an account of one's own must not wipe them.
+        await Promise.all([byPair.reset(`${email}|${network}`), byNetwork.add(network, -1), byAccount.add(email, -1)])
       },
     }
   },
 })
 
-/** One person has a whole /64 of IPv6, so that counts as one address. */
-export const networkOf = (address: string | null): string => {
-  if (address === null || !address.includes(':')) return address ?? ''
-  if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1)
-  const [head = '', tail] = address.toLowerCase().split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
-  const missing = tail === undefined ? 0 : 8 - groups.length - rest.length
-  return [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...rest]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')
+const waiting = ({ reset_ms }: Count) => ({ headers: { 'retry-after': String(Math.max(1, Math.ceil(reset_ms / 1_000))) } })
+
+const refuseBeyond = (tries: number, count: Count): void => {
+  if (count.used > tries) throw busy.too_many_attempts(waiting(count))
+}
+
+const refuseStranger = async (app: App, email: string, network: string, count: Count): Promise<void> => {
+  if (!(await isKnownNetwork(app, email, network))) throw busy.account_guarded(waiting(count))
 }

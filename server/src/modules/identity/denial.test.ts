@@ -37,6 +37,7 @@ const owners: { readonly [table: string]: string | null } = {
   user_passwords: null,
   refresh_tokens: null,
   setup_tokens: null,
+  sign_in_networks: null,
 }
 
 const count = async (ctx: Ctx, table: string): Promise<number> => {

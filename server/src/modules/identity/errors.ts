@@ -42,7 +42,12 @@ export const busy = defineErrors('identity', {
   },
   too_many_attempts: {
     status: 429,
-    title: 'Too many wrong passwords for this account from this address',
-    doc: 'Counted per account and address together, so nobody can lock somebody else out.',
+    title: 'Too many wrong passwords from this address',
+    doc: 'Counted per account and address together, and per address over all accounts, so nobody can lock somebody else out.',
+  },
+  account_guarded: {
+    status: 429,
+    title: 'Too many wrong passwords for this account; sign in from where you did lately, or with a link by mail',
+    doc: 'Somebody guesses at the password from many addresses. For the rest of the hour a password is taken only from networks where this account was signed in to within 90 days, or has a session. A link to sign in, a passkey, an identity provider and a new password by mail work from everywhere. The same for an address without an account.',
   },
 })

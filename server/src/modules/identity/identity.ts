@@ -50,20 +50,17 @@ export const register = async (ctx: Ctx, input: Registration, client: Client): P
   })
 }
 
-// Nobody has this id; asked for instead of an account that does not exist, so that the same queries run.
-const nobody = '00000000-0000-0000-0000-000000000000'
-
 /**
  * Signs in with a password. An unknown address, a wrong password and an account that is switched off take the same way: two reads, one hash,
  * one event, and the same 401 `auth.invalid_credentials`. With the right password also 401 `auth.mfa_required`, 401 `auth.mfa_invalid` and
- * 429 `auth.mfa_blocked`; at any time 429 `identity.too_many_attempts`, 503 `identity.busy`.
+ * 429 `auth.mfa_blocked`; at any time 429 `identity.too_many_attempts`, 429 `identity.account_guarded`, 503 `identity.busy`.
  */
 export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tokens> => {
   const email = users.normaliseEmail(input.email)
   await ctx.use(attempts).begin(email, client.address)
   const system = ctx.asSystem('check the password of somebody who is not signed in yet')
   const user = await users.byEmail(system, email)
-  const stored = await store.passwordHash(system.db, user?.id ?? nobody)
+  const stored = await store.passwordHash(system.db, user?.id ?? accounts.nobody)
   const right = await ctx.use(hashPool).verify(input.password, stored)
   if (!right || user === null || !user.is_active) {
     await system.tx(async (tx) => tx.emit(loginFailed, { email, ...client }))

@@ -52,6 +52,7 @@ export const login = route({
     mfaErrors.mfa_invalid,
     mfaErrors.mfa_blocked,
     busy.too_many_attempts,
+    busy.account_guarded,
     busy.busy,
   ],
   limits: [{ name: 'sign-in', quota: 60, window_s: 60, per: 'address' }],

@@ -8,6 +8,7 @@ import { impersonationEnded } from './impersonation/events.ts'
 import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, sessionLife } from './refresh-tokens.ts'
 import { tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
+import { rememberNetwork } from './sign-in-networks.ts'
 import * as store from './store.ts'
 import type { RevokedReason, SessionRow } from './store.ts'
 
@@ -75,6 +76,7 @@ export const open = async (
     await end(tx, user.id, ids, 'too_many')
   }
   await store.insertSession(tx.db, session)
+  await rememberNetwork(tx, user.id, session.address)
   const token = firstRefreshToken()
   await store.insertRefreshToken(tx.db, {
     token_hash: refreshTokenHash(token),

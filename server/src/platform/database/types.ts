@@ -309,6 +309,12 @@ export interface TotpFactorsTable {
   blocked_until: string | null
 }
 
+export interface SignInNetworksTable {
+  user_id: string
+  network: string
+  last_seen_at: string
+}
+
 export interface UserPasswordsTable {
   user_id: string
   hash: string
@@ -436,6 +442,7 @@ export interface Database {
   setup_tokens: SetupTokensTable
   sign_ins: SignInsTable
   totp_factors: TotpFactorsTable
+  sign_in_networks: SignInNetworksTable
   user_passwords: UserPasswordsTable
   users: UsersTable
   workflow_versions: WorkflowVersionsTable

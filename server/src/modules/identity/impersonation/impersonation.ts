@@ -1,6 +1,5 @@
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import { httpService } from '../../../platform/http/http-service.ts'
-import { write } from '../../mail/letter.ts'
 import * as mail from '../../mail/mail.ts'
 import { errors as userErrors } from '../../users/errors.ts'
 import * as users from '../../users/users.ts'
@@ -81,7 +80,7 @@ export const stop = async (ctx: Ctx): Promise<void> => {
 
 const tell = async (tx: TxCtx, user: UserRow, reason: string): Promise<void> => {
   const installation = tx.use(httpService).url()
-  const written = write({
+  const written = mail.write({
     subject: 'An administrator is looking at your account',
     paragraphs: [
       `An administrator of ${new URL(installation).host} has opened a session in your name, for an hour at most.`,

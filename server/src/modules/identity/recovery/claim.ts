@@ -6,6 +6,7 @@ import { removeAll } from '../mfa/enrolment.ts'
 import { removeIdentities } from '../oidc/remove-identities.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
+import { forgetNetworks } from '../sign-in-networks.ts'
 import { deletePassword } from '../store.ts'
 import { accountClaimed, emailVerified } from './events.ts'
 import { installationOf, sendNotice } from './links.ts'
@@ -33,6 +34,7 @@ export const removeWaysIn = async (tx: TxCtx, user: Pick<UserRow, 'id'>, reason:
   await deletePassword(tx.db, user.id)
   await removeAll(tx, user.id, reason)
   await removeKeys(tx, { user_id: user.id }, reason)
+  await forgetNetworks(tx, user.id)
   await removeIdentities(tx, user.id)
   await oneTime.endOfUser(tx, user.id, 'all')
   await sessions.end(tx, user.id, 'all', reason)

@@ -7,6 +7,7 @@ import { hashPool } from '../hash-pool.ts'
 import * as challenges from '../mfa/challenges.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
+import { rememberNetwork } from '../sign-in-networks.ts'
 import { liveSessions, passwordHash, putPassword } from '../store.ts'
 import { claimByOwner } from './claim.ts'
 import { errors } from './errors.ts'
@@ -45,6 +46,8 @@ export const reset = async (ctx: Ctx, input: PasswordReset): Promise<void> => {
     await oneTime.endOfUser(tx, user.id, 'all')
     await challenges.endOfUser(tx, user.id)
     await sessions.end(tx, user.id, 'all', 'password_reset')
+    // Who was locked out of guesses by a crowd is at home here from now on.
+    await rememberNetwork(tx, user.id, tx.client?.address ?? null)
     tx.emit(passwordReset, { user_id: user.id })
     if (claimed) return
     await sendNotice(tx, user, 'password_was_reset', mails.passwordWasReset({ installation: installationOf(tx), email: user.email }))

@@ -28,7 +28,7 @@ const asking = (name: string) => [{ name, quota: 20, window_s: 3_600, per: 'addr
 /** Showing a link. Guessing one is hopeless; this is against work for nothing. */
 const showing = (name: string) => [{ name, quota: 60, window_s: 3_600, per: 'address' }] as const
 
-const proofErrors = [errors.reauthentication_required, errors.password_wrong, busy.too_many_attempts, busy.busy]
+const proofErrors = [errors.reauthentication_required, errors.password_wrong, busy.too_many_attempts, busy.account_guarded, busy.busy]
 
 export const forgotPassword = route({
   method: 'POST',
