@@ -27,9 +27,9 @@ export type Actor =
     }
   | { readonly type: 'system'; readonly reason: string }
 
-/** What a user has shown to be let in. */
+/** What a user has shown to be let in. `must_enrol`: they lack a second factor that is asked of them, and until then may look after their account alone. */
 export type Via =
-  | { readonly type: 'session'; readonly session_id: string }
+  | { readonly type: 'session'; readonly session_id: string; readonly must_enrol?: boolean }
   | {
       readonly type: 'api_key'
       readonly key_id: string
@@ -37,6 +37,7 @@ export type Via =
       readonly permissions: ReadonlySet<string>
       /** A quota of its own below that of the plan, or null. */
       readonly requests_per_hour: number | null
+      readonly must_enrol?: boolean
     }
   | { readonly type: 'external'; readonly issuer: string }
 

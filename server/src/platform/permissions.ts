@@ -7,8 +7,8 @@ export interface Roles {
   readonly workspace: { readonly [role in WorkspaceRole]: readonly string[] }
 }
 
-/** Why an actor may not: their role does not have it, their API key does not, or it takes a session of one's own. */
-export type Refusal = 'role' | 'key' | 'session'
+/** Why an actor may not: their role does not have it, their API key does not, it takes a session of one's own, or a second factor first. */
+export type Refusal = 'role' | 'key' | 'session' | 'enrolment'
 
 /** One permission with all that decides it. */
 export interface Permission {
@@ -42,6 +42,7 @@ export const refusalOf = (permission: Permission, actor: Actor): Refusal | null 
   if (actor.type === 'anonymous') return 'session'
   if (!permission.system_roles.has(actor.role) && !permission.workspace_roles.has(actor.workspace_role)) return 'role'
   const { via } = actor
+  if (via.type !== 'external' && via.must_enrol === true && !permission.name.startsWith('account:')) return 'enrolment'
   if (permission.session_only && (via.type !== 'session' || actor.impersonator_id !== null)) return 'session'
   return via.type === 'api_key' && !via.permissions.has(permission.name) ? 'key' : null
 }

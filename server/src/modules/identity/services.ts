@@ -7,6 +7,7 @@ import * as workspaces from '../workspaces/workspaces.ts'
 import { createAccessTokens, type AccessTokens } from './access-tokens.ts'
 import { createActorCache, type ActorCache, type CachedActor } from './actor-cache.ts'
 import { loadCommonPasswords, type CommonPasswords } from './common-passwords.ts'
+import { mustEnrol } from './mfa/duty.ts'
 import { makeSigningKey, rotated, type SigningKey } from './signing-keys.ts'
 import { sessionById, type SessionRow } from './store.ts'
 
@@ -42,13 +43,15 @@ const readSession = async (app: App, session_id: string, user_id: string): Promi
   if (user === null || !user.is_active) return null
   const ends = session.impersonator_id === null ? Number.POSITIVE_INFINITY : await impersonatorEnds(ctx, session)
   if (ends === null) return null
+  // An admin who acts as somebody has shown a second factor of their own.
+  const must_enrol = session.impersonator_id === null && (await mustEnrol(ctx, user))
   return {
     id: session_id,
     user_id,
     user_ids: session.impersonator_id === null ? [user_id] : [user_id, session.impersonator_id],
     role: user.role,
     plan: user.plan,
-    via: { type: 'session', session_id },
+    via: { type: 'session', session_id, must_enrol },
     impersonator_id: session.impersonator_id,
     expires_at: Math.min(Date.parse(session.expires_at), ends),
     memberships: new Map(memberships.map(({ workspace_id, role }) => [workspace_id, role])),

@@ -10,6 +10,11 @@ export const httpErrors = defineErrors('http', {
   },
   unauthenticated: { status: 401, title: 'Sign in first', doc: 'The call needs an access token or an API key.' },
   forbidden: { status: 403, title: 'Not permitted', doc: 'The role of the caller does not have the permission that the call needs.' },
+  mfa_enrolment_required: {
+    status: 403,
+    title: 'Set up a second factor first',
+    doc: 'The installation asks this account for one (`MILLRACE_REQUIRE_MFA`), and it has none. Until then it may look after itself alone.',
+  },
   not_found: { status: 404, title: 'Nothing is here' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here', doc: '`Allow` names the methods that are.' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },

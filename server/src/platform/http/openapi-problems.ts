@@ -22,6 +22,7 @@ export const errorsOf = (route: OrdinaryRoute): readonly Coded[] => {
     httpErrors.malformed_request,
     ...(route.allow === 'public' ? [] : [httpErrors.unauthenticated]),
     ...(route.allow.includes(':') ? [httpErrors.forbidden] : []),
+    ...(route.allow.includes(':') && !route.allow.startsWith('account:') ? [httpErrors.mfa_enrolment_required] : []),
     ...(writes ? [httpErrors.malformed_json, httpErrors.body_too_large, httpErrors.unsupported_media_type] : []),
     ...(route.idempotent === undefined
       ? []

@@ -14,11 +14,12 @@ export const admitBy = (allow: Allow, permissions: Permissions): Admit => {
   return (actor) => {
     if (actor.type === 'anonymous') throw httpErrors.unauthenticated({ headers: { 'www-authenticate': 'Bearer' } })
     const refusal = refusalOf(permission, actor)
+    if (refusal === 'enrolment') throw httpErrors.mfa_enrolment_required()
     if (refusal !== null) throw httpErrors.forbidden({ detail: details[refusal](allow), extra: { permission: allow } })
   }
 }
 
-const details: { readonly [refusal in Refusal]: (permission: string) => string } = {
+const details: { readonly [refusal in Exclude<Refusal, 'enrolment'>]: (permission: string) => string } = {
   role: (permission) => `This needs the permission ${permission}.`,
   key: (permission) => `This API key does not have the permission ${permission}.`,
   session: () => 'This takes a session of your own: sign in.',

@@ -3,6 +3,7 @@ import { defineService } from '../../../platform/service.ts'
 import * as users from '../../users/users.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
 import { type ActorCache, type CachedActor, createActorCache } from '../actor-cache.ts'
+import { mustEnrol } from '../mfa/duty.ts'
 import { idOf, publicPartOf } from './key-format.ts'
 import { gathered } from './gather.ts'
 import { type StoredKey, storedKeys } from './store.ts'
@@ -73,6 +74,7 @@ const withStanding = async (app: App, public_part: string, row: StoredKey): Prom
   const [user, memberships] = await Promise.all([users.byId(ctx, row.user_id), workspaces.membershipsOf(ctx, row.user_id)])
   const workspace_role = memberships.find(({ workspace_id }) => workspace_id === row.workspace_id)?.role
   const good = user?.is_active === true && workspace_role !== undefined
+  const must_enrol = good && (await mustEnrol(ctx, user))
   return {
     id: public_part,
     key_id: row.id,
@@ -80,7 +82,7 @@ const withStanding = async (app: App, public_part: string, row: StoredKey): Prom
     user_ids: [row.user_id],
     workspace_id: row.workspace_id,
     hash: Buffer.from(row.key_hash, 'base64url'),
-    via: { type: 'api_key', key_id: row.id, permissions: new Set(row.permissions), requests_per_hour: row.requests_per_hour },
+    via: { type: 'api_key', key_id: row.id, permissions: new Set(row.permissions), requests_per_hour: row.requests_per_hour, must_enrol },
     expires_at: row.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(row.expires_at),
     standing: good ? { role: user.role, plan: user.plan, workspace_role } : null,
     used_at: row.last_used_at === null ? 0 : Date.parse(row.last_used_at),

@@ -8,6 +8,7 @@ import { deletePasskeys } from '../passkeys/store.ts'
 import * as sessions from '../sessions.ts'
 import { liveSessions } from '../store.ts'
 import * as challenges from './challenges.ts'
+import { isAsked } from './duty.ts'
 import { errors } from './errors.ts'
 import { mfaDisabled, mfaEnabled, recoveryCodesMade } from './events.ts'
 import { tellOwner } from './letters.ts'
@@ -28,8 +29,12 @@ const systemOf = (ctx: Ctx, reason: string): Ctx => ctx.asSystem(reason, ctx.wor
 const was = (totp_enabled: boolean) => ({ before: { totp_enabled }, after: { totp_enabled: !totp_enabled } })
 
 /** The caller's second factors. */
-export const status = (ctx: Ctx): Promise<MfaStatus> =>
-  standing(systemOf(ctx, 'tell somebody which second factors they have'), sessions.caller(ctx).user_id)
+export const status = async (ctx: Ctx): Promise<MfaStatus> => {
+  const { actor } = ctx
+  const { user_id } = sessions.caller(ctx)
+  const found = await standing(systemOf(ctx, 'tell somebody which second factors they have'), user_id)
+  return { ...found, is_required: actor.type === 'user' && isAsked(ctx, actor.role) }
+}
 
 /**
  * Offers a secret for an authenticator app; nothing changes until it is confirmed. Errors: 409 `auth.totp_enabled`, those of `requireProof`.

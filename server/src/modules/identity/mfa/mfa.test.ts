@@ -17,6 +17,7 @@ test('an authenticator app is offered, confirmed and then asked for', async () =
     totp: { enabled: false, confirmed_at: null },
     passkeys: 0,
     recovery_codes_left: 0,
+    is_required: false,
   })
   const offered = await scenario(mill, {
     when: { by: user.call, method: 'POST', path: '/api/v1/auth/mfa/totp', body: { password: user.password } },
@@ -40,6 +41,7 @@ test('an authenticator app is offered, confirmed and then asked for', async () =
     totp: { enabled: true, confirmed_at: '2026-11-20T09:50:00.000Z' },
     passkeys: 0,
     recovery_codes_left: 10,
+    is_required: false,
   })
   const asked = await scenario(mill, {
     when: () => login(mill, user),

@@ -41,7 +41,7 @@ export const requirement = async (ctx: Ctx, user_id: string): Promise<readonly F
 }
 
 /** The second factors of an account. Needs the system's scope. */
-export const standing = async (ctx: Ctx, user_id: string): Promise<MfaStatus> => {
+export const standing = async (ctx: Ctx, user_id: string): Promise<Omit<MfaStatus, 'is_required'>> => {
   const [app, count, recovery_codes_left] = await Promise.all([
     store.totpOf(ctx.db, user_id),
     passkeys.countPasskeys(ctx.db, user_id),

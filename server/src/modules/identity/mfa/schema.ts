@@ -47,6 +47,7 @@ export const MfaStatus = Type.Object(
     }),
     passkeys: Type.Integer(),
     recovery_codes_left: Type.Integer(),
+    is_required: Type.Boolean({ description: 'The installation asks this account for a second factor.' }),
   },
   { title: 'MfaStatus' },
 )
