@@ -5,6 +5,7 @@ import * as events from './events.ts'
 import * as routes from './routes.ts'
 import { settings } from './settings.ts'
 import { signInsOf } from './store.ts'
+import { byId } from './users.ts'
 
 export default defineModule({
   name: 'users',
@@ -23,6 +24,7 @@ export default defineModule({
       ofUser: async (ctx, user_id) => (await signInsOf(ctx.db, user_id)) ?? { total: 0, last_at: null },
     },
   ],
+  addressOf: async (ctx, user_id) => (await byId(ctx, user_id))?.email ?? null,
   events: Object.values(events),
   routes: [...Object.values(routes), ...Object.values(administration)],
   migrations: new URL('./migrations/', import.meta.url),
