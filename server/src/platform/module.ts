@@ -64,6 +64,8 @@ export interface Module {
   readonly announce?: (app: App) => Promise<readonly Announcement[]>
   /** Turns credentials into an actor. Exactly one module offers it. */
   readonly authenticate?: Authenticate
+  /** The mail address of a user, in the system's scope. Exactly one module offers it. */
+  readonly addressOf?: (ctx: Ctx, user_id: string) => Promise<string | null>
   /** How many requests a caller has. Exactly one module offers it. */
   readonly quotas?: Quotas
   /** Who owns a workspace, in the system's scope. Exactly one module offers it. */
