@@ -35,6 +35,7 @@ import { sendLinks } from './recovery/consumers.ts'
 import { errors as recoveryErrors } from './recovery/errors.ts'
 import * as recoveryEvents from './recovery/events.ts'
 import { linkQuota } from './recovery/links.ts'
+import * as recoveryPages from './recovery/pages.ts'
 import * as recoveryRoutes from './recovery/routes.ts'
 import * as routes from './routes.ts'
 import { commonPasswords, sessionCache, tokenKeys } from './services.ts'
@@ -89,6 +90,7 @@ export default defineModule({
     ...Object.values(passkeyRoutes),
     ...Object.values(oidcRoutes),
     ...Object.values(externalRoutes),
+    ...Object.values(recoveryPages),
     setupPage,
   ],
   gauges: { api_keys: countOwn },

@@ -33,6 +33,13 @@ export const settings = defineSettings({
     max: 60,
     doc: 'For so long after a refresh the token before it gives the same next one again, as long as that one is unused: for clients with several tabs that refresh at the same moment. 0: using a token twice always ends its session.',
   },
+  require_mfa: {
+    env: 'MILLRACE_REQUIRE_MFA',
+    type: 'choice',
+    choices: ['off', 'admins', 'everyone'],
+    default: 'off',
+    doc: 'Whom a second factor is asked of: nobody, the admins of the installation, or everybody. Who has none yet can sign in and set one up, and do nothing else; their API keys do nothing either.',
+  },
   registration: {
     env: 'MILLRACE_REGISTRATION',
     type: 'choice',

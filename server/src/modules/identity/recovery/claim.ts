@@ -6,10 +6,11 @@ import { removeAll } from '../mfa/enrolment.ts'
 import { removeIdentities } from '../oidc/remove-identities.ts'
 import * as oneTime from '../one-time-tokens.ts'
 import * as sessions from '../sessions.ts'
+import { forgetNetworks } from '../sign-in-networks.ts'
+import { deletePassword } from '../store.ts'
 import { accountClaimed, emailVerified } from './events.ts'
 import { installationOf, sendNotice } from './links.ts'
 import * as mails from './mails.ts'
-import * as store from './store.ts'
 
 /**
  * To be called when somebody has shown that the address of an account is theirs (a link sent to it was opened, an identity provider vouches
@@ -30,9 +31,10 @@ export const claimByOwner = async (tx: TxCtx, user_id: string): Promise<boolean>
 
 /** Leaves an account without any way into it, except for links that are sent to its address later. */
 export const removeWaysIn = async (tx: TxCtx, user: Pick<UserRow, 'id'>, reason: 'claimed' | 'disowned'): Promise<void> => {
-  await store.deleteWaysIn(tx.db, user.id)
+  await deletePassword(tx.db, user.id)
   await removeAll(tx, user.id, reason)
   await removeKeys(tx, { user_id: user.id }, reason)
+  await forgetNetworks(tx, user.id)
   await removeIdentities(tx, user.id)
   await oneTime.endOfUser(tx, user.id, 'all')
   await sessions.end(tx, user.id, 'all', reason)
