@@ -1,5 +1,5 @@
 import type { SettingDeclarations, Settings } from './config.ts'
-import type { App, Ctx } from './context.ts'
+import type { App, Ctx, TxCtx } from './context.ts'
 import type { Errors } from './errors.ts'
 import type { Consumer } from './events/consumer.ts'
 import type { EventDeclaration } from './events/event.ts'
@@ -33,6 +33,23 @@ export interface Statistic {
   readonly ofInstallation?: (ctx: Ctx) => Promise<Figures>
 }
 
+/** Whose data it is. */
+export interface Person {
+  readonly id: string
+  readonly email: string
+}
+
+/** What a module knows of a person: shown to them when they ask for all of it, and gone when they leave. In the system's scope. */
+export interface PersonalData {
+  /** Of the section in an export: `sessions`. */
+  readonly name: string
+  readonly doc: string
+  /** Row by row; what may be long is read in pages. Never a secret. */
+  readonly read: (ctx: Ctx, person: Person) => Promise<Iterable<unknown> | AsyncIterable<unknown>>
+  /** Removes what does not go with the row of the account, in the transaction of the erasure. Later modules first. */
+  readonly erase?: (tx: TxCtx, person: Person) => Promise<unknown>
+}
+
 /** One line for the person who starts the server: `{ label: 'Set up', text: 'http://…' }`. */
 export interface Announcement {
   readonly label: string
@@ -56,6 +73,7 @@ export interface Module {
   readonly consumers?: readonly Consumer[]
   readonly checks?: readonly HealthCheck[]
   readonly statistics?: readonly Statistic[]
+  readonly personal_data?: readonly PersonalData[]
   /** Node types for the engine; typed there, opaque here, because the platform knows no engine. */
   readonly nodes?: readonly unknown[]
   /** Work of the module's own that the engine executes, opaque for the same reason. */
@@ -64,17 +82,10 @@ export interface Module {
   readonly announce?: (app: App) => Promise<readonly Announcement[]>
   /** Turns credentials into an actor. Exactly one module offers it. */
   readonly authenticate?: Authenticate
-  /** The mail address of a user, in the system's scope. Exactly one module offers it. */
-  readonly addressOf?: (ctx: Ctx, user_id: string) => Promise<string | null>
   /** How many requests a caller has. Exactly one module offers it. */
   readonly quotas?: Quotas
   /** Who owns a workspace, in the system's scope. Exactly one module offers it. */
   readonly owners?: (ctx: Ctx, workspace_id: string) => Promise<readonly string[]>
-  /**
-   * Removes for good what this module keeps of a workspace, where that does not go with the workspace's own row (`on delete cascade`). In
-   * pieces, because it may be cut off by `signal` and is called again then. False while something is not over yet: called again within the hour.
-   */
-  readonly purge?: (app: App, workspace_id: string, signal: AbortSignal) => Promise<boolean>
   /** How much there is of what this module keeps and plans limit, by feature; in the scope of the caller. */
   readonly gauges?: { readonly [feature: string]: (ctx: Ctx) => Promise<number> }
 }

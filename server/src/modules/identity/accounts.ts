@@ -11,12 +11,16 @@ import * as store from './store.ts'
 export const nobody = '00000000-0000-0000-0000-000000000000'
 
 /**
- * An account with its password and its personal workspace, in one transaction of the system's scope. The workspace's id is known before,
+ * An account with its password, if it has one, and its personal workspace, in one transaction of the system's scope. The workspace's id is known before,
  * so that the transaction, and with it every event in it, can be that workspace's own.
  */
-export const create = async (tx: TxCtx, input: users.NewUser & { readonly hash: string }, workspace_id: string): Promise<UserRow> => {
+export const create = async (
+  tx: TxCtx,
+  input: users.NewUser & { readonly hash: string | null },
+  workspace_id: string,
+): Promise<UserRow> => {
   const user = await users.create(tx, input)
-  await store.putPassword(tx.db, user.id, input.hash, user.created_at)
+  if (input.hash !== null) await store.putPassword(tx.db, user.id, input.hash, user.created_at)
   await workspaces.createPersonal(tx, user, workspace_id)
   return user
 }

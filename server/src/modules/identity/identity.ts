@@ -153,6 +153,7 @@ export const setStatus = async (ctx: Ctx, user_id: string, is_active: boolean, r
   const admin = sessions.caller(ctx)
   if (admin.user_id === user_id) throw errors.self_deactivation()
   return ctx.asSystem("an admin changes somebody else's account").tx(async (tx) => {
+    if (!is_active) await users.keepAnAdmin(tx, user_id)
     const before = await users.lock(tx, user_id)
     if (before === null) throw userErrors.not_found()
     requireRevision(before, revision)

@@ -1,4 +1,6 @@
 import { defineModule } from '../../platform/module.ts'
+import { errors as administrationErrors } from './administration/errors.ts'
+import * as administrationRoutes from './administration/routes.ts'
 import { attempts } from './attempts.ts'
 import { authenticate } from './authenticate.ts'
 import { forget } from './consumers.ts'
@@ -37,17 +39,30 @@ import * as recoveryEvents from './recovery/events.ts'
 import { linkQuota } from './recovery/links.ts'
 import * as recoveryPages from './recovery/pages.ts'
 import * as recoveryRoutes from './recovery/routes.ts'
+import { personalData } from './personal-data.ts'
 import * as routes from './routes.ts'
 import { commonPasswords, sessionCache, tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
 import { configuredAdmin } from './setup.ts'
 import { setupPage } from './setup-page.ts'
+import { activity } from './statistics.ts'
 
 export default defineModule({
   name: 'identity',
   needs: ['mail', 'users', 'plans', 'workspaces'],
   settings,
-  errors: [errors, busy, impersonationErrors, keyErrors, recoveryErrors, mfaErrors, passkeyErrors, oidcErrors, externalErrors],
+  errors: [
+    errors,
+    administrationErrors,
+    busy,
+    impersonationErrors,
+    keyErrors,
+    recoveryErrors,
+    mfaErrors,
+    passkeyErrors,
+    oidcErrors,
+    externalErrors,
+  ],
   permissions: {
     'account:security': { doc: 'Sign out, and change how you sign in.', session_only: true },
     'users:impersonate': { doc: 'Act as a user, with both names in the audit.', session_only: true },
@@ -83,6 +98,7 @@ export default defineModule({
   ],
   routes: [
     ...Object.values(routes),
+    ...Object.values(administrationRoutes),
     ...Object.values(recoveryRoutes),
     ...Object.values(keyRoutes),
     ...Object.values(impersonationRoutes),
@@ -94,6 +110,8 @@ export default defineModule({
     setupPage,
   ],
   gauges: { api_keys: countOwn },
+  statistics: [activity],
+  personal_data: personalData,
   consumers: [forget, endKeys, sendLinks],
   announce: async (app) => {
     const link = await setupLink(app)

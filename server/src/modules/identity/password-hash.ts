@@ -62,6 +62,9 @@ export const verifyPassword = async (password: string, hash: string): Promise<bo
   return timingSafeEqual(await compute(password, stored.salt, stored.tag.length, stored), stored.tag)
 }
 
+/** Whether `verifyPassword` knows what kind of hash this is. */
+export const isVerifiable = (hash: string): boolean => decode(hash) !== null
+
 /** True when `hash` was made at another cost than today's, so that the next sign-in replaces it. */
 export const isOutdated = (hash: string): boolean => {
   const stored = decode(hash)

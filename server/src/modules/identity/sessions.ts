@@ -76,6 +76,7 @@ export const open = async (
     await end(tx, user.id, ids, 'too_many')
   }
   await store.insertSession(tx.db, session)
+  if (input.method !== 'impersonation') await users.countSignIn(tx, user.id)
   await rememberNetwork(tx, user.id, session.address)
   const token = firstRefreshToken()
   await store.insertRefreshToken(tx.db, {

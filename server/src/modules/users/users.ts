@@ -3,6 +3,7 @@ import { httpErrors } from '../../platform/http/errors.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { errors } from './errors.ts'
 import { profileUpdated, registered, statusChanged } from './events.ts'
+import { erasureRequested } from './personal-data/events.ts'
 import type { ProfileChange } from './schema.ts'
 import { settings } from './settings.ts'
 import * as store from './store.ts'
@@ -19,6 +20,8 @@ export interface NewUser {
   readonly username?: string | undefined
   readonly name?: string | undefined
   readonly role?: SystemRole
+  /** The setting's, when it is not given. */
+  readonly plan?: UserRow['plan'] | undefined
   /** Whoever makes the account vouches for the address. */
   readonly email_verified?: boolean
 }
@@ -35,7 +38,7 @@ export const create = async (tx: TxCtx, input: NewUser): Promise<UserRow> => {
     name: input.name ?? null,
     role: input.role ?? 'user',
     email_verified: input.email_verified ?? false,
-    plan: tx.settings(settings).default_plan,
+    plan: input.plan ?? tx.settings(settings).default_plan,
     created_at: new Date(tx.now()).toISOString(),
   } as const
   for (const username of usernameCandidates(input.username, email, base.id)) {
@@ -137,6 +140,15 @@ export const setActive = async (tx: TxCtx, id: string, is_active: boolean, chang
   const user = await store.updateActive(tx.db, id, is_active, new Date(tx.now()).toISOString())
   tx.emit(statusChanged, { user_id: id, is_active, changed_by }, { before: { is_active: before?.is_active }, after: { is_active } })
   return user
+}
+
+/**
+ * Switches off an account that is to be erased, in the transaction of whoever made sure that it may be and ends its sessions. The erasure itself
+ * follows in the background, however often the server is stopped meanwhile.
+ */
+export const requestErasure = async (tx: TxCtx, user_id: string, by: string): Promise<void> => {
+  await setActive(tx, user_id, false, by)
+  tx.emit(erasureRequested, { user_id })
 }
 
 /**

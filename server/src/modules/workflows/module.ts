@@ -6,6 +6,7 @@ import * as executionRoutes from './execution-routes.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
 import * as routes from './routes.ts'
+import { personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
 
@@ -23,6 +24,7 @@ export default defineModule({
   services: [hookTable],
   routes: [...Object.values(routes), ...Object.values(executionRoutes), callHook],
   statistics: [executions],
+  personal_data: [personalData],
   consumers: [followWebhooks],
   migrations: new URL('./migrations/', import.meta.url),
 })

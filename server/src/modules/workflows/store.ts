@@ -266,3 +266,11 @@ export const countExecutions = (db: ReadDb, workspace_ids: readonly string[] | '
     .where(sql<boolean>`exists (select from workflows w where w.id = e.workflow_id)`)
     .$if(workspace_ids !== 'all', (query) => query.where(sql<boolean>`e.workspace_id = any(${workspace_ids}::uuid[])`))
     .executeTakeFirstOrThrow()
+
+export const workflowsBy = (db: ReadDb, user_id: string) =>
+  db
+    .selectFrom('workflows')
+    .select(['id', 'workspace_id', 'name', 'description', 'status', 'definition', 'tags', 'created_at', 'updated_at'])
+    .where('created_by', '=', user_id)
+    .orderBy('id')
+    .execute()

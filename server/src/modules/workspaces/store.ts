@@ -184,3 +184,25 @@ export const names = (db: ReadDb, ids: readonly string[]): Promise<readonly { id
     .where(sql<boolean>`w.id = any(${ids}::uuid[])`)
     .where('w.deleted_at', 'is', null)
     .execute()
+
+export const onlyOwnedBy = async (db: ReadDb, user_id: string): Promise<readonly { readonly id: string; readonly name: string }[]> => {
+  const { rows } = await sql<{ id: string; name: string }>`
+    select w.id, w.name
+    from workspaces w
+    join workspace_members m on m.workspace_id = w.id and m.user_id = ${user_id} and m.role = 'owner'
+    where w.personal_of is null
+      and w.deleted_at is null
+      and exists (select from workspace_members o where o.workspace_id = w.id and o.user_id <> ${user_id})
+      and not exists (select from workspace_members o where o.workspace_id = w.id and o.user_id <> ${user_id} and o.role = 'owner')
+    order by w.id`.execute(db)
+  return rows
+}
+
+export const workspacesOfPerson = (db: ReadDb, user_id: string) =>
+  db
+    .selectFrom('workspace_members as m')
+    .innerJoin('workspaces as w', 'w.id', 'm.workspace_id')
+    .select(['w.id', 'w.name', 'w.slug', 'm.role', 'm.created_at as member_since'])
+    .where('m.user_id', '=', user_id)
+    .orderBy('w.id')
+    .execute()

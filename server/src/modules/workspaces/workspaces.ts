@@ -12,7 +12,6 @@ import * as store from './store.ts'
 import type { WorkspaceRow } from './store.ts'
 
 export type { WorkspaceRow } from './store.ts'
-export { withdraw } from './deletion/heirs.ts'
 
 /** A user's standing in one workspace. */
 export interface Membership {
@@ -149,3 +148,7 @@ export const namesOf = async (ctx: Ctx, ids: readonly string[]): Promise<Readonl
   const rows = Map.groupBy(await store.names(ctx.db, ids), ({ id }) => id)
   return new Map([...rows].map(([id, group]) => [id, group.map(({ slug }) => slug)]))
 }
+
+/** The team workspaces that have other members and no owner but this one: what would be nobody's if they left. In the system's scope. */
+export const onlyOwnedBy = (tx: TxCtx, user_id: string): Promise<readonly { readonly id: string; readonly name: string }[]> =>
+  store.onlyOwnedBy(tx.db, user_id)

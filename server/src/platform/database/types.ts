@@ -155,7 +155,6 @@ export interface MailsTable {
   status: Generated<'queued' | 'sent' | 'failed' | 'kept' | 'dropped'>
   error: string | null
   attempts: Generated<number>
-  attempted_at: string | null
   execution_id: string | null
   created_at: string
   ended_at: string | null
@@ -203,6 +202,22 @@ export interface PasskeysTable {
   revision: Generated<number>
   created_at: string
   last_used_at: string | null
+}
+
+export interface PersonalExportPartsTable {
+  export_id: string
+  seq: number
+  body: string
+}
+
+export interface PersonalExportsTable {
+  id: string
+  user_id: string
+  status: 'running' | 'ready' | 'failed'
+  size_bytes: number | null
+  created_at: string
+  finished_at: string | null
+  expires_at: string | null
 }
 
 export interface PlanNoticesTable {
@@ -278,12 +293,6 @@ export interface SetupTokensTable {
   expires_at: string
 }
 
-export interface SignInNetworksTable {
-  user_id: string
-  network: string
-  last_seen_at: string
-}
-
 export interface SignInsTable {
   user_id: string
   total: number
@@ -298,6 +307,12 @@ export interface TotpFactorsTable {
   last_step: Generated<number>
   wrong_in_a_row: Generated<number>
   blocked_until: string | null
+}
+
+export interface SignInNetworksTable {
+  user_id: string
+  network: string
+  last_seen_at: string
 }
 
 export interface UserPasswordsTable {
@@ -416,6 +431,8 @@ export interface Database {
   passkey_challenges_used: PasskeyChallengesUsedTable
   passkey_handles: PasskeyHandlesTable
   passkeys: PasskeysTable
+  personal_export_parts: PersonalExportPartsTable
+  personal_exports: PersonalExportsTable
   plan_notices: PlanNoticesTable
   plan_usage: PlanUsageTable
   rate_counters: RateCountersTable
@@ -425,9 +442,9 @@ export interface Database {
   secrets: SecretsTable
   sessions: SessionsTable
   setup_tokens: SetupTokensTable
-  sign_in_networks: SignInNetworksTable
   sign_ins: SignInsTable
   totp_factors: TotpFactorsTable
+  sign_in_networks: SignInNetworksTable
   user_passwords: UserPasswordsTable
   users: UsersTable
   workflow_versions: WorkflowVersionsTable

@@ -43,7 +43,13 @@ export interface TestServerOptions {
  * The HTTP server over a database and the routes of a test, with nothing of any module. Whoever sends
  * `Bearer <user_id>/<workspace_role>/<plan>/<role>` is that user, in the workspace of `X-Workspace-Id`.
  */
-export const testServer = async ({ routes, permissions = {}, env = {}, database, quotas = null }: TestServerOptions): Promise<TestServer> => {
+export const testServer = async ({
+  routes,
+  permissions = {},
+  env = {},
+  database,
+  quotas = null,
+}: TestServerOptions): Promise<TestServer> => {
   const lines: string[] = []
   const destination: DestinationStream = { write: (line) => void lines.push(line) }
   const config = loadConfig({

@@ -48,6 +48,5 @@ export const proofErrors = [
   errors.mfa_invalid,
   errors.mfa_blocked,
   busy.too_many_attempts,
-  busy.account_guarded,
   busy.busy,
 ]

@@ -17,6 +17,7 @@ export const links = {
   email_verification: { life_ms: 24 * 60 * minute, page: '/auth/verify-email' },
   email_change: { life_ms: 60 * minute, page: '/auth/change-email' },
   password_reset: { life_ms: 30 * minute, page: '/auth/reset' },
+  account_setup: { life_ms: 7 * 24 * 60 * minute, page: '/auth/reset' },
   magic_link: { life_ms: 10 * minute, page: '/auth/magic' },
 } as const
 

@@ -120,3 +120,11 @@ export const accountWasClaimed = (about: About): Written =>
       'What was made in the account is still there. If you did not register here yourself, look through its workflows and members before you use it.',
     ],
   })
+
+export const accountMade = (about: About, url: string): Written =>
+  letter(about, {
+    subject: 'Your account',
+    paragraphs: [`An account was made for you at ${hostOf(about.installation)}. Choose a password, and you can sign in.`],
+    link: { label: 'Choose a password', url },
+    notes: ['The link works once, for a week.', 'If you do not know what this is about, leave it: without the link nobody can sign in.'],
+  })

@@ -25,6 +25,9 @@ export const forgot = (ctx: Ctx, email: string): Promise<void> =>
     .asSystem('note that somebody who is not signed in forgot their password')
     .tx(async (tx) => tx.emit(passwordResetRequested, { email: users.normaliseEmail(email) }))
 
+/** The links that let their holder choose a password. */
+const purposes = ['password_reset', 'account_setup'] as const
+
 /**
  * Sets a new password with the token of a link. Signs nobody in, and asks nobody for less than before: a second factor stays. Ends every
  * session and every other link of the account. An account whose address was never confirmed is taken over by who holds the link, see
@@ -32,14 +35,14 @@ export const forgot = (ctx: Ctx, email: string): Promise<void> =>
  */
 export const reset = async (ctx: Ctx, input: PasswordReset): Promise<void> => {
   const system = ctx.asSystem('set a new password for who holds the link to do so')
-  const seen = await oneTime.look(system, input.token, 'password_reset')
+  const seen = await oneTime.look(system, input.token, ...purposes)
   const owner = seen?.user_id ? await users.byId(system, seen.user_id) : null
   // Looked at first, so that a guess costs no hash; what counts is looked at again in the transaction.
   if (owner === null || !owner.is_active) throw errors.link_invalid()
   await accounts.requireGoodPassword(ctx, input.password, ownerOf(owner))
   const hash = await ctx.use(hashPool).hash(input.password)
   await system.tx(async (tx) => {
-    const { user } = await useLink(tx, owner.id, input.token, 'password_reset')
+    const { user } = await useLink(tx, owner.id, input.token, ...purposes)
     tx.onBehalfOf(user.id)
     const claimed = await claimByOwner(tx, user.id)
     await putPassword(tx.db, user.id, hash, new Date(tx.now()).toISOString())

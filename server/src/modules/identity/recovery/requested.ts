@@ -7,7 +7,7 @@ import { installationOf, type LinkPurpose, links, sendLink } from './links.ts'
 import * as mails from './mails.ts'
 
 /** The events that ask for a link, and which one. */
-const purposes: { readonly [event: string]: Exclude<LinkPurpose, 'email_verification'> } = {
+const purposes: { readonly [event: string]: Exclude<LinkPurpose, 'email_verification' | 'account_setup'> } = {
   [passwordResetRequested.name]: 'password_reset',
   [magicLinkRequested.name]: 'magic_link',
   [emailChangeRequested.name]: 'email_change',
