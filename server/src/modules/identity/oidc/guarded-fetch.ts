@@ -9,14 +9,13 @@ export interface FetchOptions {
 
 export type Fetch = (url: string, options: FetchOptions) => Promise<Response>
 
-const timeout_ms = 10_000
 const max_bytes = 1_048_576
 /** RFC 9110: replies of these statuses have no body, and `Response` takes none. */
 const bodiless = new Set([204, 205, 304])
 
-/** The guarded client in the form of `fetch`: no redirects, ten seconds and a mebibyte for each answer. Throws what `Outbound` does. */
+/** The guarded client in the form of `fetch`: no redirects, a time-out and at most a mebibyte for each answer. Throws what `Outbound` does. */
 export const guardedFetch =
-  (outbound: Outbound): Fetch =>
+  (outbound: Outbound, timeout_ms = 10_000): Fetch =>
   async (url, { method, headers, body, signal }) => {
     const text = typeof body === 'string' ? body : body instanceof URLSearchParams ? body.toString() : null
     const answer = await outbound.request({

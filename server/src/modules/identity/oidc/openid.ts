@@ -1,4 +1,5 @@
 import * as oidc from 'openid-client'
+import { isUuid } from '../../../lib/id.ts'
 import type { App } from '../../../platform/context.ts'
 import { personOf, subjectOf } from './claims.ts'
 import { failed, NotProven } from './failure.ts'
@@ -76,6 +77,7 @@ const personOfTokens = async (server: oidc.Configuration, tokens: Tokens): Promi
     throw new NotProven('the ID token is signed with an algorithm that is not allowed')
   const subject = subjectOf(claims.sub)
   if (subject === null) throw new NotProven('the subject is not 1 to 255 ASCII characters')
+  if (!isOfTenant(server.serverMetadata().issuer, claims)) throw new NotProven('the ID token is of no tenant')
   if (claims.azp !== undefined && claims.azp !== server.clientMetadata().client_id)
     throw new NotProven('the ID token was made for another party')
   // Without an address in the ID token, which OpenID Connect Core (section 5.4) allows, it is asked for.
@@ -83,3 +85,7 @@ const personOfTokens = async (server: oidc.Configuration, tokens: Tokens): Promi
   const said = asked ? { ...claims, ...(await oidc.fetchUserInfo(server, tokens.access_token, claims.sub)) } : claims
   return { issuer: claims.iss, subject, ...personOf({ email: said['email'], verified: said['email_verified'], name: said['name'] }) }
 }
+
+/** Where an issuer stands for many tenants, a token names its own twice. */
+const isOfTenant = (issuer: string, { iss, tid }: { readonly iss: string; readonly [claim: string]: unknown }): boolean =>
+  !issuer.includes('{tenantid}') || (isUuid(tid) && iss === issuer.replace('{tenantid}', () => tid))
