@@ -115,6 +115,31 @@ test("what an admin does to somebody else's account is entered as done by the ad
   expect(await audit(ann, `?target_id=${dora.id}`)).toEqual([])
 })
 
+test('what an admin does as somebody else names both, to everybody who reads it', async () => {
+  const mia = await mill.register('mia')
+  const path = `/api/v1/users/admin/users/${mia.id}/impersonate`
+  const acting = await boss.call('POST', path, { body: { reason: 'cannot find the button' }, headers: from('203.0.113.40') })
+  expect(acting.status, JSON.stringify(acting.body)).toBe(201)
+  const made = await mill.as(acting.body)('POST', '/api/v1/workflows', { body: newWorkflow, headers: from('203.0.113.41') })
+  await settled()
+  const [entry] = await audit(mia, `?target_id=${made.body.id}`)
+  expect(entry).toMatchObject({
+    action: 'workflows.created',
+    actor_type: 'user',
+    actor_id: mia.id,
+    actor_name: mia.email,
+    impersonator_id: boss.id,
+    impersonator_name: boss.email,
+    address: '203.0.113.41',
+  })
+  const [started] = await audit(mia, '?action=identity.impersonation.started')
+  expect(started).toMatchObject({ actor_id: boss.id, impersonator_id: null, target_id: mia.id, address: '203.0.113.40' })
+  expect((await audit(mia, `?actor_id=${boss.id}`)).map(({ id }) => id)).toContain(entry?.id)
+  const { body } = await mia.call('GET', '/api/v1/users/profile/activity')
+  expect(body.items.find(({ action }: Entry) => action === 'workflows.created')).toMatchObject({ by_me: true, impersonated: true })
+  expect(body.items.find(({ action }: Entry) => action === 'identity.impersonation.started')).toMatchObject({ by_me: false })
+})
+
 test('a sign-in is entered as done by who signed in; a failed one by nobody, with the address it came from', async () => {
   const { email, password } = ann
   await mill.call('POST', '/api/v1/auth/login', { body: { email, password }, headers: from('198.51.100.21', 'phone/2') })

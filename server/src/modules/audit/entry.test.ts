@@ -38,3 +38,9 @@ test('events that come in masses are left out by their declaration', () => {
   const mass = defineEvent({ ...event([]), name: 'mill.grain.ground', audit: false })
   expect(auditedEvents([{ name: 'mill', events: [event([]), mass] }, { name: 'empty' }])).toEqual(['mill.sack.filled'])
 })
+
+test('a credential that an event holds by mistake does not get into the audit', () => {
+  const data = { user_id: randomUUID(), api_key: 'canary', nested: { refresh_token: 'canary' }, code: 'timeout' }
+  const entry = entryOf(recorded({ data }), new Map())
+  expect(JSON.parse(entry.data)).toEqual({ ...data, api_key: '[redacted]', nested: { refresh_token: '[redacted]' } })
+})

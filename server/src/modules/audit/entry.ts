@@ -1,6 +1,7 @@
 import { isUuid } from '../../lib/id.ts'
 import type { EventDeclaration, RecordedEvent } from '../../platform/events/event.ts'
 import type { Module } from '../../platform/module.ts'
+import { redact } from '../../platform/redact.ts'
 
 /** An entry as the writer knows it; its place in the chain is given by the database. */
 export interface NewEntry {
@@ -60,7 +61,8 @@ export const entryOf = (event: RecordedEvent, targets: Targets): NewEntry => {
     request_id: event.origin?.request_id ?? null,
     address: event.origin?.address ?? null,
     user_agent: event.origin?.user_agent ?? null,
-    data: JSON.stringify(event.data),
+    // No event should hold a credential; one that does is not kept for years.
+    data: JSON.stringify(redact(event.data)),
     before: jsonOrNull(event.changes?.before),
     after: jsonOrNull(event.changes?.after),
   }

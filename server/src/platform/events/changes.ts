@@ -37,4 +37,4 @@ const shortened = (fields: readonly [string, unknown][] | undefined, length: num
   return Object.fromEntries(left_out === 0 ? kept : [...kept, ['…', `[${left_out} more fields]`]])
 }
 
-const tooMany = (fields: readonly [string, unknown][] | undefined): string | undefined => fields && `[${fields.length} fields]`
+const tooMany = (fields: readonly [string, unknown][] | undefined): object | undefined => fields && { '…': `[${fields.length} fields]` }

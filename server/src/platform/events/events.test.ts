@@ -60,6 +60,8 @@ interface Heard {
   readonly consumer: Consumer
 }
 
+const sackOf = (event: RecordedEvent): number => (event.data as { sack: number }).sack
+
 const hear = (delivery: Consumer['delivery'], more: Partial<Consumer> = {}): Heard => {
   const events: RecordedEvent[] = []
   const consumer = defineConsumer({
@@ -69,7 +71,7 @@ const hear = (delivery: Consumer['delivery'], more: Partial<Consumer> = {}): Hea
     handle: (_, batch) => void events.push(...batch),
     ...more,
   })
-  return { events, consumer, sacks: () => events.map((event) => (event.data as { sack: number }).sack) }
+  return { events, consumer, sacks: () => events.map(sackOf) }
 }
 
 test('an event reaches durable consumers, and each process, as it was recorded', async () => {
@@ -148,6 +150,19 @@ test('what is rolled back was never an event', async () => {
   await grind(ctx, 2)
   await vi.waitFor(() => expect(everywhere.sacks()).toEqual([2]))
   await vi.waitFor(() => expect(durable.sacks()).toEqual([2]))
+})
+
+test('a new durable consumer begins with what happens from then on, or, where it asks for that, with the oldest event of the log', async () => {
+  const first = await process()
+  const ctx = asMiller(first)
+  for (let sack = 1; sack <= 1_200; sack++) await grind(ctx, sack)
+  const fromNow = hear('durable')
+  const fromTheBeginning = hear('durable', { since: 'beginning' })
+  await process([fromNow.consumer, fromTheBeginning.consumer])
+  await grind(ctx, 1_201)
+  await vi.waitFor(() => expect(fromNow.sacks()).toEqual([1_201]))
+  const own = (): number[] => fromTheBeginning.events.filter(({ workspace_id }) => workspace_id === ctx.workspace_id).map(sackOf)
+  await vi.waitFor(() => expect(own()).toEqual(Array.from({ length: 1_201 }, (_, index) => index + 1)))
 })
 
 test('a durable consumer goes on where it stopped, and misses nothing that happened in between', async () => {
