@@ -4,6 +4,7 @@ import { errors } from './errors.ts'
 import { eventOf, jobFailed } from './events.ts'
 import { jobTypes } from './job-types.ts'
 import { jobs } from './jobs.ts'
+import { purgeExecutions } from './purge.ts'
 import { settings } from './settings.ts'
 
 export default defineModule({
@@ -12,5 +13,6 @@ export default defineModule({
   errors,
   events: [...Object.values(eventOf), jobFailed],
   services: [nodeTypes, jobTypes, engine, jobs],
+  purge: purgeExecutions,
   migrations: new URL('./migrations/', import.meta.url),
 })

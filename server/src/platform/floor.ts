@@ -1,5 +1,6 @@
 import { errors as databaseErrors } from './database/errors.ts'
 import { weeklyPartitions } from './events/partitions.ts'
+import { purgeEvents } from './events/purge.ts'
 import { eventRunner, eventStart } from './events/runner.ts'
 import { httpErrors, internalErrors } from './http/errors.ts'
 import { httpService } from './http/http-service.ts'
@@ -39,6 +40,6 @@ export const platformBelow: readonly Module[] = [
  * the background.
  */
 export const platformAbove: readonly Module[] = [
-  defineModule({ name: 'events', services: [eventRunner] }),
+  defineModule({ name: 'events', services: [eventRunner], purge: purgeEvents }),
   defineModule({ name: 'http', settings: httpSettings, errors: [httpErrors, internalErrors], services: [httpService, readiness] }),
 ]

@@ -82,10 +82,17 @@ export interface Module {
   readonly announce?: (app: App) => Promise<readonly Announcement[]>
   /** Turns credentials into an actor. Exactly one module offers it. */
   readonly authenticate?: Authenticate
+  /** The mail address of a user, in the system's scope. Exactly one module offers it. */
+  readonly addressOf?: (ctx: Ctx, user_id: string) => Promise<string | null>
   /** How many requests a caller has. Exactly one module offers it. */
   readonly quotas?: Quotas
   /** Who owns a workspace, in the system's scope. Exactly one module offers it. */
   readonly owners?: (ctx: Ctx, workspace_id: string) => Promise<readonly string[]>
+  /**
+   * Removes for good what this module keeps of a workspace, where that does not go with the workspace's own row (`on delete cascade`). In
+   * pieces, because it may be cut off by `signal` and is called again then. False while something is not over yet: called again within the hour.
+   */
+  readonly purge?: (app: App, workspace_id: string, signal: AbortSignal) => Promise<boolean>
   /** How much there is of what this module keeps and plans limit, by feature; in the scope of the caller. */
   readonly gauges?: { readonly [feature: string]: (ctx: Ctx) => Promise<number> }
 }

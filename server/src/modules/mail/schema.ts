@@ -28,3 +28,10 @@ export const MailSummary = Type.Object({
   ended_at: Nullable(Type.String({ format: 'date-time', description: 'When it was sent, kept, dropped or given up.' })),
 })
 export type MailSummary = Static<typeof MailSummary>
+
+export const Mail = Type.Object({
+  ...MailSummary.properties,
+  text: Nullable(Type.String({ description: 'Null once the mail was sent or dropped.' })),
+  html: Nullable(Type.String()),
+})
+export type Mail = Static<typeof Mail>

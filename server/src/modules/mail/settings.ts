@@ -7,7 +7,15 @@ export const settings = defineSettings({
     protocols: ['smtp', 'smtps'],
     default: null,
     secret: true,
-    doc: 'The server that delivers mails: `smtps://user:password@mail.example.com` (TLS from the start, port 465) or `smtp://user:password@mail.example.com:587` (STARTTLS, without which nothing is sent). `?tls=off` sends in the clear; to a server on this machine that is done without saying so. Without a server mails stay in the outbox, where an admin reads them: `GET /api/v1/mails`.',
+    doc: 'The server that delivers mails: `smtps://user:password@mail.example.com` (TLS from the start, port 465) or `smtp://user:password@mail.example.com:587` (STARTTLS, without which nothing is sent). `?tls=off` sends in the clear, as is done to a server on this machine unless `?tls=required` is said. Without a server mails stay in the outbox, where an admin reads them: `GET /api/v1/mails`.',
+  },
+  smtp_timeout_ms: {
+    env: 'SMTP_TIMEOUT_MS',
+    type: 'integer',
+    default: 30_000,
+    min: 100,
+    max: 600_000,
+    doc: 'How long the SMTP server may take to be reached, to greet and to answer a command, each, in milliseconds. A mail that it does not take in time is tried again.',
   },
   mail_from: {
     env: 'MAIL_FROM',

@@ -38,6 +38,7 @@ export default defineModule({
       ofUser: async (ctx, user_id) => (await signInsOf(ctx.db, user_id)) ?? { total: 0, last_at: null },
     },
   ],
+  addressOf: async (ctx, user_id) => (await byId(ctx, user_id))?.email ?? null,
   events: [...Object.values(events), ...Object.values(personalDataEvents)],
   routes: [...Object.values(routes), ...Object.values(administration), ...Object.values(personalData)],
   migrations: new URL('./migrations/', import.meta.url),

@@ -1,4 +1,5 @@
 import { defineModule } from '../../platform/module.ts'
+import { tidy } from './deletion/purge.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import * as invitationRoutes from './invitations/routes.ts'
@@ -23,6 +24,7 @@ export default defineModule({
   personal_data: [personalData],
   events: Object.values(events),
   routes: [...Object.values(routes), ...Object.values(memberRoutes), ...Object.values(invitationRoutes)],
+  jobs: [tidy],
   owners: workspaces.ownersOf,
   gauges: { seats: seatsOf, workspaces: workspaces.countOwned },
   migrations: new URL('./migrations/', import.meta.url),

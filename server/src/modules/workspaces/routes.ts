@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { route } from '../../platform/http/route.ts'
 import { pageOf, pageQuery } from '../../platform/http/paging.ts'
 import { errors as planErrors } from '../plans/errors.ts'
+import * as deletion from './deletion/deletion.ts'
 import { errors } from './errors.ts'
 import { NewWorkspace, Workspace, WorkspaceChange } from './schema.ts'
 import * as workspaces from './workspaces.ts'
@@ -64,4 +65,32 @@ export const putWorkspace = route({
   replies: { 200: Workspace },
   errors: [errors.not_found, errors.slug_taken, errors.too_many_slugs],
   handler: (ctx, { body, request }) => workspaces.update(ctx, body, request.if_match),
+})
+
+export const deleteWorkspace = route({
+  method: 'DELETE',
+  path: '/workspaces/{id}',
+  summary: 'Delete a workspace',
+  description:
+    'At once nobody reaches it any more, its webhooks answer 404 and nothing new starts; what is being executed goes on to its end. Until `purge_at` (`MILLRACE_WORKSPACE_GRACE_DAYS`) each owner can restore it: they find it under `GET /workspaces?deleted=true`. Then it is removed for good with all that is in it, except for the audit.',
+  allow: 'workspace:own',
+  workspace: 'id',
+  etag: true,
+  params: Type.Object({ id: Id }),
+  replies: { 200: Workspace },
+  errors: [errors.not_found, errors.personal],
+  handler: (ctx, { request }) => deletion.remove(ctx, request.if_match),
+})
+
+export const restoreWorkspace = route({
+  method: 'POST',
+  path: '/workspaces/{id}/restore',
+  summary: 'Restore a deleted workspace',
+  description: 'For its owners, until `purge_at`. Everything is there again: members, invitations, workflows with their webhooks.',
+  allow: 'workspaces:create',
+  etag: true,
+  params: Type.Object({ id: Id }),
+  replies: { 200: Workspace },
+  errors: [errors.not_found, errors.not_deleted, planErrors.limit_reached],
+  handler: (ctx, { params }) => deletion.restore(ctx, params.id),
 })

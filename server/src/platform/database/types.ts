@@ -155,6 +155,7 @@ export interface MailsTable {
   status: Generated<'queued' | 'sent' | 'failed' | 'kept' | 'dropped'>
   error: string | null
   attempts: Generated<number>
+  attempted_at: string | null
   execution_id: string | null
   created_at: string
   ended_at: string | null
@@ -293,6 +294,12 @@ export interface SetupTokensTable {
   expires_at: string
 }
 
+export interface SignInNetworksTable {
+  user_id: string
+  network: string
+  last_seen_at: string
+}
+
 export interface SignInsTable {
   user_id: string
   total: number
@@ -307,12 +314,6 @@ export interface TotpFactorsTable {
   last_step: Generated<number>
   wrong_in_a_row: Generated<number>
   blocked_until: string | null
-}
-
-export interface SignInNetworksTable {
-  user_id: string
-  network: string
-  last_seen_at: string
 }
 
 export interface UserPasswordsTable {
@@ -442,9 +443,9 @@ export interface Database {
   secrets: SecretsTable
   sessions: SessionsTable
   setup_tokens: SetupTokensTable
+  sign_in_networks: SignInNetworksTable
   sign_ins: SignInsTable
   totp_factors: TotpFactorsTable
-  sign_in_networks: SignInNetworksTable
   user_passwords: UserPasswordsTable
   users: UsersTable
   workflow_versions: WorkflowVersionsTable

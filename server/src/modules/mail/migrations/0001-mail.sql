@@ -16,6 +16,7 @@ create table mails (
   -- What the SMTP server said, or why there was none.
   error text,
   attempts integer not null default 0,
+  attempted_at timestamptz(3),
   -- The execution that delivers it; a second one finds it taken.
   execution_id uuid,
   created_at timestamptz(3) not null,
@@ -23,6 +24,7 @@ create table mails (
 );
 create index mails_of_recipient on mails (lower(recipient), kind, created_at);
 create index mails_of_user on mails (user_id) where user_id is not null;
+create index mails_attempted on mails (attempted_at) where attempted_at is not null;
 -- A request may put a mail into the post, for its own workspace, and never look at one.
 call millrace.protect('mails', 'false', 'workspace_id is not distinct from millrace.current_workspace_id()');
 revoke select, update, delete on mails from millrace_app;

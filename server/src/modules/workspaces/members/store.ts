@@ -111,3 +111,7 @@ export const memberIds = async (db: ReadDb, workspace_id: string): Promise<reado
 
 export const owners = (db: ReadDb, workspace_id: string): Promise<readonly Member[]> =>
   people(db, workspace_id).where('m.role', '=', 'owner').select(columns).orderBy('m.created_at').$castTo<Member>().execute()
+
+/** Everybody who belongs to a workspace, the longest first. */
+export const heirs = (db: ReadDb, workspace_id: string): Promise<readonly Member[]> =>
+  people(db, workspace_id).select(columns).orderBy('m.created_at').orderBy('m.user_id').$castTo<Member>().execute()

@@ -2,9 +2,13 @@
 alter table workspaces
   add column deleted_at timestamptz(3),
   add column purge_at timestamptz(3),
-  add check ((deleted_at is null) = (purge_at is null)),
-  add check (deleted_at is null or personal_of is null);
+  add check ((deleted_at is null) = (purge_at is null));
 create index workspaces_to_purge on workspaces (purge_at) where purge_at is not null;
+
+-- With an account its personal workspace loses its only member, and is removed like any other that nobody belongs to: what is kept of it in
+-- tables that do not refer to it would stay for good if the row went at once.
+alter table workspaces drop constraint workspaces_personal_of_fkey;
+alter table workspaces add foreign key (personal_of) references users on delete set null;
 
 -- Every slug that a workspace has or had: addresses with an old one go on working, and nobody else can take it and receive what is
 -- sent there. The reference is checked at the end of the transaction, so that a slug can be claimed before its workspace is made.
