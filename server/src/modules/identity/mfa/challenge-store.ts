@@ -7,7 +7,7 @@ export interface ChallengeRow {
   readonly wrong_tries: number
 }
 
-const columns = ['c.user_id', 'c.method', 'c.remember_me', 'c.wrong_tries'] as const
+const columns = ['user_id', 'method', 'remember_me', 'wrong_tries'] as const
 
 export const insertChallenge = async (
   db: TxDb,
@@ -17,31 +17,19 @@ export const insertChallenge = async (
   await db.insertInto('mfa_challenges').values(challenge).execute()
 }
 
-/** A challenge whose time is not over and whose password is still the one that it was given for. */
-export const goodChallenge = (db: ReadDb, token_hash: string, at: string): Promise<ChallengeRow | undefined> =>
-  db
-    .selectFrom('mfa_challenges as c')
-    .select(columns)
-    .where('c.token_hash', '=', token_hash)
-    .where('c.expires_at', '>', at)
-    .where((of) =>
-      of.not(
-        of.exists(
-          of
-            .selectFrom('user_passwords as p')
-            .select('p.user_id')
-            .whereRef('p.user_id', '=', 'c.user_id')
-            .whereRef('p.updated_at', '>', 'c.created_at'),
-        ),
-      ),
-    )
-    .executeTakeFirst()
+/** A challenge whose time is not over. */
+export const findChallenge = (db: ReadDb, token_hash: string, at: string): Promise<ChallengeRow | undefined> =>
+  db.selectFrom('mfa_challenges').select(columns).where('token_hash', '=', token_hash).where('expires_at', '>', at).executeTakeFirst()
 
 /** Takes the challenge's lock: tries come one after the other, so that their count holds and one alone succeeds. */
-export const lockChallenge = async (db: TxDb, token_hash: string): Promise<boolean> => {
-  const row = await db.selectFrom('mfa_challenges').select('token_hash').where('token_hash', '=', token_hash).forUpdate().executeTakeFirst()
-  return row !== undefined
-}
+export const lockChallenge = (db: TxDb, token_hash: string, at: string): Promise<ChallengeRow | undefined> =>
+  db
+    .selectFrom('mfa_challenges')
+    .select(columns)
+    .where('token_hash', '=', token_hash)
+    .where('expires_at', '>', at)
+    .forUpdate()
+    .executeTakeFirst()
 
 export const countWrongTry = async (db: TxDb, token_hash: string, wrong_tries: number): Promise<void> => {
   await db.updateTable('mfa_challenges').set({ wrong_tries }).where('token_hash', '=', token_hash).execute()

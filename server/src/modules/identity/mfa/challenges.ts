@@ -53,7 +53,7 @@ export interface OpenChallenge {
 
 /** Whose sign-in a challenge belongs to. 401 `auth.mfa_challenge_invalid`. Needs the system's scope. */
 export const look = async (ctx: Ctx, challenge: string): Promise<OpenChallenge> => {
-  const row = form.test(challenge) ? await store.goodChallenge(ctx.db, hashOf(challenge), iso(ctx.now())) : undefined
+  const row = form.test(challenge) ? await store.findChallenge(ctx.db, hashOf(challenge), iso(ctx.now())) : undefined
   if (row === undefined) throw errors.mfa_challenge_invalid()
   return row
 }
@@ -64,8 +64,7 @@ export const look = async (ctx: Ctx, challenge: string): Promise<OpenChallenge> 
  */
 export const answer = async (tx: TxCtx, challenge: string, given: Given): Promise<Problem | null> => {
   const token_hash = hashOf(challenge)
-  if (!(await store.lockChallenge(tx.db, token_hash))) return errors.mfa_challenge_invalid()
-  const row = await store.goodChallenge(tx.db, token_hash, iso(tx.now()))
+  const row = await store.lockChallenge(tx.db, token_hash, iso(tx.now()))
   if (row === undefined) return errors.mfa_challenge_invalid()
   const refused = await check(tx, row.user_id, given)
   if (refused === null) return (await store.takeChallenge(tx.db, token_hash)) ? null : errors.mfa_challenge_invalid()

@@ -61,6 +61,7 @@ export const start = async (ctx: Ctx, given: Proof): Promise<OfferedTotp> => {
 export const confirm = async (ctx: Ctx, input: TotpConfirmation): Promise<string[]> => {
   const caller = sessions.caller(ctx)
   return systemOf(ctx, 'switch on an authenticator app').tx(async (tx) => {
+    await users.lock(tx, caller.user_id)
     const row = await store.lockTotp(tx.db, caller.user_id)
     if (row === undefined || Date.parse(row.created_at) + offer_ms <= tx.now()) throw errors.totp_not_started()
     if (row.confirmed_at !== null) throw errors.totp_enabled()
@@ -84,6 +85,7 @@ export const remove = async (ctx: Ctx, { end_other_sessions, ...given }: FactorR
   if (!(await standing(system, caller.user_id)).totp.enabled) throw errors.totp_not_enabled()
   await requireProof(ctx, given)
   await system.tx(async (tx) => {
+    await users.lock(tx, caller.user_id)
     if (!(await store.deleteTotp(tx.db, caller.user_id))) throw errors.totp_not_enabled()
     await dropWhatIsLeft(tx, caller.user_id)
     tx.emit(mfaDisabled, { user_id: caller.user_id, factor: 'totp', reason: 'removed' }, was(true))

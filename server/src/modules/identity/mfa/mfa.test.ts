@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'vitest'
 import { manualClock } from '../../../platform/clock.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { testApp } from '../../../test-app.ts'
-import { tokenOf } from '../recovery/post.testing.ts'
+import { mailOf, tokenOf } from '../recovery/post.testing.ts'
 import { challengeOf, codeOf, elsewhere, login, setUpTotp, verify, wrongCode } from './codes.testing.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
@@ -37,6 +37,10 @@ test('an authenticator app is offered, confirmed and then asked for', async () =
     events: ['identity.mfa.enabled', 'identity.recovery_codes.made', 'mail.queued'],
   })
   expect(confirmed.body.recovery_codes.length).toBe(10)
+  const mail = await mailOf(mill, user.email, 'mfa_enabled')
+  expect(mail).toMatchObject({ recipient: user.email, subject: 'Two-factor sign-in is on' })
+  for (const kept of [offered.body.secret, ...confirmed.body.recovery_codes]) expect(mail.text).not.toContain(kept)
+  for (const { headers } of [offered, confirmed]) expect(headers.get('cache-control')).toBe('no-store')
   expect((await user.call('GET', '/api/v1/auth/mfa')).body).toEqual({
     totp: { enabled: true, confirmed_at: '2026-11-20T09:50:00.000Z' },
     passkeys: 0,
@@ -167,8 +171,9 @@ test('ten wrong codes in a row block the app for an hour, tell the owner, and le
 test('a challenge ends when the password changes', async () => {
   const { user, secret } = await setUpTotp(await mill.register(), clock.now())
   const challenge = await challengeOf(mill, user)
+  const body = { password: user.password, new_password: 'violet-umbrella-39-harbour' }
+  expect(await user.call('POST', '/api/v1/auth/password/change', { body })).toMatchObject({ status: 200 })
   clock.advance(30_000)
-  await mill.database.owner`update user_passwords set updated_at = ${new Date(clock.now()).toISOString()} where user_id = ${user.id}`
   expect(await verify(mill, { challenge, code: codeOf(secret, clock.now()) })).toMatchObject({
     status: 401,
     body: { code: 'auth.mfa_challenge_invalid' },

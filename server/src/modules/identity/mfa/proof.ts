@@ -16,7 +16,8 @@ const fresh_ms = 900_000
 /**
  * Makes sure that it is the owner of the account who asks, and not somebody with a copy of their access token. Right is the password or a second
  * factor; an account that has neither needs a session younger than 15 minutes. Errors: 403 `auth.reauthentication_required`,
- * 403 `auth.password_wrong`, 401 `auth.mfa_invalid`, 429 `auth.mfa_blocked`, 429 `identity.too_many_attempts`, 503 `identity.busy`.
+ * 403 `auth.password_wrong`, 401 `auth.mfa_invalid`, 429 `auth.mfa_blocked`, 429 `identity.too_many_attempts`, 429 `identity.account_guarded`,
+ * 503 `identity.busy`.
  */
 export const requireProof = async (ctx: Ctx, { password, code, passkey }: Proof): Promise<void> => {
   const { user_id, session_id } = sessions.caller(ctx)
@@ -30,7 +31,11 @@ export const requireProof = async (ctx: Ctx, { password, code, passkey }: Proof)
   const factors = await requirement(system, user_id)
   if ((code !== undefined || passkey !== undefined) && factors !== null) {
     const shown = passkey && { assertion: passkey, ceremony: { purpose: 'proof', binding: session_id } as const }
-    const refused = await system.tx((tx) => check(tx, user_id, { ...givenBy(code), passkey: shown }))
+    const refused = await system.tx(async (tx) => {
+      // Whoever uses a factor up has the account's lock, in a sign-in too: so they wait in line, and not for each other.
+      await users.lock(tx, user_id)
+      return check(tx, user_id, { ...givenBy(code), passkey: shown })
+    })
     if (refused !== null) throw refused
     return
   }
@@ -48,5 +53,6 @@ export const proofErrors = [
   errors.mfa_invalid,
   errors.mfa_blocked,
   busy.too_many_attempts,
+  busy.account_guarded,
   busy.busy,
 ]

@@ -3,7 +3,7 @@ import { manualClock } from '../../../platform/clock.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { testApp } from '../../../test-app.ts'
 import { challengeOf, codeOf, elsewhere, login, setUpTotp, verify } from '../mfa/codes.testing.ts'
-import { freePort } from '../recovery/post.testing.ts'
+import { freePort, mailOf } from '../recovery/post.testing.ts'
 import { addPasskey, type Authenticator, createAuthenticator, creationOptions, type Twist } from './authenticator.testing.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
@@ -180,6 +180,7 @@ test('a passkey whose count goes backwards is refused, and its owner told', asyn
       events: ['identity.passkey.clone_suspected', 'mail.queued'],
     })
   }
+  expect((await mailOf(mill, user.email, 'passkey_clone_suspected', 3)).text).toContain('copy')
   expect(await signIn(device, { counter: 8 })).toMatchObject({ status: 200 })
 })
 
