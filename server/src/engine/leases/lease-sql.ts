@@ -38,7 +38,10 @@ export interface Heartbeat {
   readonly jobs: readonly string[]
 }
 
-/** The heartbeat, and in the same round trip whether there is anything to do. Null: the lease is lost. */
+/**
+ * The heartbeat, and in the same round trip whether there is anything to do. Null: the lease is lost. The first of those that sleep is asked
+ * for by `min`, because for `exists` the planner expects a hit soon and reads the table: 130 ms with 200,000 asleep, instead of 1 ms.
+ */
 export const heartbeat = async (sql: Sql, lease: LeaseRow, { takeover_ms, now, jobs }: Heartbeat): Promise<Pulse | null> => {
   const at = new Date(now).toISOString()
   const [row] = await sql<Pulse[]>`
@@ -56,7 +59,7 @@ export const heartbeat = async (sql: Sql, lease: LeaseRow, { takeover_ms, now, j
         where worker_id is null and finished_at is null and wake_at is null
           and (mode <> 'job' or workflow_id = any(${jobs}::uuid[]))
       ) as queued,
-      exists (select from executions where wake_at <= ${at}) as awake,
+      coalesce((select min(wake_at) from executions where wake_at is not null) <= ${at}, false) as awake,
       exists (select from engine_schedules where next_at <= ${at}) as due,
       exists (
         select from executions
