@@ -1,5 +1,6 @@
 import { afterAll, expect, test, vi } from 'vitest'
 import { publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
+import { linkSupabase, supabase } from '../server/src/modules/identity/external/link.testing.ts'
 import { challengeOf, setUpTotp } from '../server/src/modules/identity/mfa/codes.testing.ts'
 import { addPasskey, createAuthenticator } from '../server/src/modules/identity/passkeys/authenticator.testing.ts'
 import { freePort } from '../server/src/modules/identity/recovery/post.testing.ts'
@@ -12,7 +13,7 @@ import { testApp, type TestUser } from '../server/src/test-app.ts'
 // A plan with limits, so that there is something to count; a name, because passkeys need one.
 const port = await freePort()
 const origin = `http://localhost:${port}`
-const mill = await testApp({ env: { MILLRACE_DEFAULT_PLAN: 'premium', PORT: String(port), PUBLIC_URL: origin } })
+const mill = await testApp({ env: { MILLRACE_DEFAULT_PLAN: 'premium', PORT: String(port), PUBLIC_URL: origin, ...supabase } })
 const anna = await mill.register('anna')
 const ben = await mill.register('ben')
 afterAll(() => mill.close())
@@ -21,6 +22,7 @@ afterAll(() => mill.close())
 const workFor = async (user: TestUser, name: string): Promise<void> => {
   await publish(user, webhookDefinition(name))
   const body = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
+  await linkSupabase(user)
   const keyed = await user.call('POST', '/api/v1/workflows', { body, headers: { 'idempotency-key': `"${name}-1"` } })
   expect(keyed.status).toBe(201)
   const key = await user.call('POST', '/api/v1/auth/api-keys', { body: { name, permissions: ['workflows:read'] } })

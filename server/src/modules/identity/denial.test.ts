@@ -2,14 +2,17 @@ import { sql } from 'kysely'
 import { afterAll, expect, test } from 'vitest'
 import type { Ctx } from '../../platform/context.ts'
 import { testApp } from '../../test-app.ts'
+import { linkSupabase, supabase } from './external/link.testing.ts'
 
-const mill = await testApp()
+const mill = await testApp({ env: supabase })
 afterAll(mill.close)
 
 const [one, two] = [await mill.register(), await mill.register()]
 
-for (const user of [one, two])
+for (const user of [one, two]) {
   await user.call('POST', '/api/v1/auth/api-keys', { body: { name: 'reader', permissions: ['workflows:read'] } })
+  await linkSupabase(user)
+}
 
 /** What a request of that user could do if a handler of ours asked the database for too much. */
 const contextOf = (user: { id: string; workspace_id: string }): Ctx =>
@@ -32,6 +35,7 @@ const owners: { readonly [table: string]: string | null } = {
   users: 'id',
   sessions: 'user_id',
   api_keys: 'user_id',
+  identities: 'user_id',
   workspace_members: 'user_id',
   workspaces: 'personal_of',
   user_passwords: null,
@@ -84,6 +88,12 @@ test.each([
   ['see the hash of its own API key', sql`select key_hash from api_keys`],
   ['widen its own API key', sql`update api_keys set permissions = '{users:manage}' where user_id = ${one.id}`],
   ['make an API key of somebody else its own', sql`update api_keys set user_id = ${one.id} where user_id = ${two.id}`],
+  [
+    'link an identity of its own making',
+    sql`insert into identities values (gen_random_uuid(), ${one.id}, 'issuer', 'subject', null, null, now(), now())`,
+  ],
+  ['make an identity of somebody else its own', sql`update identities set user_id = ${one.id} where user_id = ${two.id}`],
+  ['become somebody else at an issuer', sql`update identities set subject = 'x' where user_id = ${one.id}`],
 ])('a request cannot %s', async (_, statement) => {
   const refused = contextOf(one).tx(async (tx) => (await statement.execute(tx.db)).numAffectedRows)
   await refused.then(
