@@ -1,5 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import { isBcrypt, verifyBcrypt } from './bcrypt.ts'
 
 const run = promisify(argon2)
 
@@ -56,16 +57,30 @@ export const hashPassword = async (password: string): Promise<string> => {
   return encode(salt, await compute(password, salt, tagBytes, cost))
 }
 
+/** Against an argon2id PHC string, or a bcrypt hash that was brought along from elsewhere. */
 export const verifyPassword = async (password: string, hash: string): Promise<boolean> => {
   const stored = decode(hash)
-  if (stored === null) throw new Error('A stored password hash is not an argon2id PHC string')
+  if (stored === null && isBcrypt(hash)) return verifyBcrypt(password, hash)
+  if (stored === null) throw new Error('A stored password hash is neither an argon2id PHC string nor a bcrypt hash')
   return timingSafeEqual(await compute(password, stored.salt, stored.tag.length, stored), stored.tag)
 }
 
-/** Whether `verifyPassword` knows what kind of hash this is. */
-export const isVerifiable = (hash: string): boolean => decode(hash) !== null
+/** What a hash that comes from elsewhere may cost to verify, at most: everybody who signs in meanwhile waits for it. */
+const most: Cost = { memory_kib: 131_072, passes: 10, parallelism: 4 }
 
-/** True when `hash` was made at another cost than today's, so that the next sign-in replaces it. */
+/** Whether passwords can be verified against a hash that was made elsewhere: argon2id as a PHC string (v=19), or bcrypt up to cost 14. */
+export const isVerifiable = (hash: string): boolean => {
+  if (isBcrypt(hash)) return true
+  const found = decode(hash)
+  if (found === null) return false
+  const { memory_kib, passes, parallelism, salt, tag } = found
+  const affordable = memory_kib <= most.memory_kib && passes <= most.passes && parallelism <= most.parallelism
+  // The least that the algorithm takes (RFC 9106, section 3.1).
+  const sound = parallelism >= 1 && passes >= 1 && memory_kib >= 8 * parallelism && salt.length >= 8 && tag.length >= 12
+  return affordable && sound
+}
+
+/** True when `hash` was made by another algorithm than today's or at another cost, so that the next sign-in replaces it. */
 export const isOutdated = (hash: string): boolean => {
   const stored = decode(hash)
   return (

@@ -24,7 +24,16 @@ const waysIn = [
   'api_keys',
   'one_time_tokens',
 ]
-const knowUsers = new Set([...waysIn, 'sessions', 'passkey_handles', 'sign_ins', 'mails', 'idempotent_replies', 'workspace_members'])
+const knowUsers = new Set([
+  ...waysIn,
+  'sessions',
+  'passkey_handles',
+  'sign_in_networks',
+  'sign_ins',
+  'mails',
+  'idempotent_replies',
+  'workspace_members',
+])
 
 test('every table that knows users is known to let somebody in or not to', async () => {
   const unknown = (await listTables(sql)).filter(({ name, columns }) => columns.includes('user_id') && !knowUsers.has(name))

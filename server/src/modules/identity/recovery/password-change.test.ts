@@ -97,3 +97,16 @@ test('after a change a second process refuses the other session within a second'
     await second.close()
   }
 })
+
+test('a bcrypt hash that was brought along lets its owner in, and is an argon2id one from then on', async () => {
+  const user = await mill.register('naledi')
+  // The password is "U*U", from the vectors of crypt_blowfish.
+  await mill.database
+    .owner`update user_passwords set hash = '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW' where user_id = ${user.id}`
+  const hashOf = async () => (await mill.database.owner`select hash from user_passwords where user_id = ${user.id}`)[0]?.['hash']
+  expect(await post('login', { email: user.email, password: 'U*U*U' })).toMatchObject({ status: 401 })
+  expect(await hashOf()).toMatch(/^\$2a\$/)
+  expect(await post('login', { email: user.email, password: 'U*U' })).toMatchObject({ status: 200 })
+  expect(await hashOf()).toMatch(/^\$argon2id\$/)
+  expect(await post('login', { email: user.email, password: 'U*U' })).toMatchObject({ status: 200 })
+})
