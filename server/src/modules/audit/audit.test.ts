@@ -361,6 +361,35 @@ test('an export of more than a page is whole', async () => {
   expect(seqs).toEqual(seqs.map((_, index) => index + 1))
 })
 
+test('who takes home all that is known about them takes their activity too', async () => {
+  const nat = await mill.register('nat')
+  await settled()
+  const { body: asked } = await nat.call('POST', '/api/v1/users/profile/exports')
+  const path = `/api/v1/users/profile/exports/${asked.id}`
+  await vi.waitFor(async () => expect((await nat.call('GET', path)).body.status).toBe('ready'), { timeout: 10_000 })
+  const { body } = await nat.call('GET', `${path}/download`)
+  expect(body.data.activity).toEqual(
+    expect.arrayContaining([expect.objectContaining({ action: 'identity.session.created', by_me: true, address: expect.any(String) })]),
+  )
+})
+
+test('an account that is erased leaves entries that tell nothing of the person, in chains that are whole', async () => {
+  const oda = await mill.register('oda')
+  await oda.call('PUT', '/api/v1/users/profile', { body: { name: 'Oda von Oben' }, headers: from('198.51.100.77', 'oda-browser/1') })
+  await settled()
+  const before = await everywhere(`?target_id=${oda.id}`)
+  expect(JSON.stringify(before)).toMatch(/Oda von Oben.*|oda@example\.org/)
+  expect((await boss.call('DELETE', `/api/v1/users/${oda.id}`)).status).toBe(202)
+  await entered(everywhere, { action: 'users.erased', target_id: oda.id })
+  await settled()
+  const after = [...(await everywhere(`?target_id=${oda.id}&limit=200`)), ...(await everywhere(`?actor_id=${oda.id}&limit=200`))]
+  expect(after.map(({ id }) => id)).toEqual(expect.arrayContaining(before.map(({ id }) => id)))
+  expect(JSON.stringify(after)).not.toMatch(/Oda von Oben|oda@example\.org|198\.51\.100\.77|oda-browser/)
+  const changed = after.find(({ action }) => action === 'users.profile.updated')
+  expect(changed).toMatchObject({ actor_id: oda.id, actor_name: 'erased', before: null, erased_at: expect.any(String) })
+  expect((await verifyAudit(mill.database.handle.system)).filter(({ breach }) => breach !== null)).toEqual([])
+})
+
 test('what the first admin did before anybody could sign in is entered too', async () => {
   await settled()
   expect(await everywhere(`?action=users.registered&target_id=${boss.id}`)).toHaveLength(1)

@@ -58,19 +58,32 @@ export const activity = async (ctx: Ctx, page: Page): Promise<readonly Activity[
   const { id } = ctx.principal
   if (id === null) return []
   const rows = await store.entriesAbout(ctx.asSystem('show somebody what they did and what was done to them').db, id, page)
-  return rows.map((row) => {
-    const by_me = row.actor_id === id
-    return {
-      id: row.id,
-      at: row.at,
-      action: row.action,
-      by_me,
-      impersonated: by_me && row.impersonator_id !== null,
-      workspace_id: row.workspace_id,
-      address: by_me ? row.address : null,
-      user_agent: by_me ? row.user_agent : null,
-    }
-  })
+  return rows.map((row) => activityOf(row, id))
+}
+
+const activityOf = (row: EntryRow, user_id: string): Activity => {
+  const by_me = row.actor_id === user_id
+  return {
+    id: row.id,
+    at: row.at,
+    action: row.action,
+    by_me,
+    impersonated: by_me && row.impersonator_id !== null,
+    workspace_id: row.workspace_id,
+    address: by_me ? row.address : null,
+    user_agent: by_me ? row.user_agent : null,
+  }
+}
+
+/** The same of anybody and whole, oldest first; in the system's scope. */
+export const wholeActivity = async function* (ctx: Ctx, user_id: string): AsyncGenerator<Activity> {
+  let after: string | null = null
+  for (;;) {
+    const rows: readonly EntryRow[] = await store.entriesAbout(ctx.db, user_id, { after, limit: export_page, descending: false })
+    for (const row of rows) yield activityOf(row, user_id)
+    if (rows.length < export_page) return
+    after = rows.at(-1)?.id ?? null
+  }
 }
 
 const export_page = 500
