@@ -1,6 +1,5 @@
 import type { App } from '../../platform/context.ts'
 import { defineConsumer, type News } from '../../platform/events/consumer.ts'
-import { removeWorkspaces } from './plans.ts'
 import { workspacePlans } from './workspace-plans.ts'
 
 const forget = (app: App, events: readonly News[]): void => {
@@ -21,16 +20,4 @@ export const followPlans = defineConsumer({
   handle: forget,
   atOnce: forget,
   lost: (app) => app.use(workspacePlans).clear(),
-})
-
-/** A workspace that is deleted may come back and has used what it used; one that is purged may not. */
-export const removePurged = defineConsumer({
-  name: 'plans.remove_purged',
-  delivery: 'durable',
-  events: ['workspaces.purged'],
-  handle: (app, events) =>
-    removeWorkspaces(
-      app,
-      events.map(({ data }) => (data as { readonly workspace_id: string }).workspace_id),
-    ),
 })

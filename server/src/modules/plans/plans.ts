@@ -78,9 +78,12 @@ export const refund = async (app: App, spent: Spent | null): Promise<void> => {
   await app.asSystem('what was taken from a plan was not used', spent.workspace_id).tx((tx) => store.giveBack(tx.db, spent, spent.amount))
 }
 
-/** Removes what was counted for workspaces that are gone for good. */
-export const removeWorkspaces = (app: App, ids: readonly string[]): Promise<void> =>
-  app.asSystem('what a workspace has used goes with it').tx((tx) => store.removeWorkspaces(tx.db, ids))
+/** Removes what was counted for a workspace that is gone for good. */
+export const removeWorkspace = (app: App, workspace_id: string): Promise<boolean> =>
+  app.asSystem('what a workspace has used goes with it', workspace_id).tx(async (tx) => {
+    await store.removeWorkspace(tx.db, workspace_id)
+    return true
+  })
 
 /** The plan of a workspace, the best among its owners; at once when it is in memory. */
 export const planOf = (app: App, workspace_id: string): PlanName | Promise<PlanName> => app.use(workspacePlans).get(workspace_id)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Actor, Via } from '../../platform/context.ts'
 import { type TestApp, testApp, type TestReply, type TestUser } from '../../test-app.ts'
 import { limitOf } from './catalogue.ts'
+import { personalData } from './personal-data.ts'
 import { givePlan, times, told, usageOf } from './plans.testing.ts'
 import { quotas } from './quotas.ts'
 
@@ -53,6 +54,18 @@ test.for([
 test('the plan enterprise has no quota, and says so by saying nothing', async () => {
   const { status, headers } = await profile(admin)
   expect([status, headers.get('ratelimit-policy'), headers.get('ratelimit')]).toEqual([200, null, null])
+})
+
+test('what is known of the limits of a user goes with the user', async () => {
+  const user = await mill.register()
+  await givePlan(admin, user, 'free')
+  await times(101, 8, () => profile(user))
+  await told(mill, 'plans.limit.reached', user.workspace_id)
+  const ctx = mill.app.asSystem('a test asks for what is known of somebody')
+  const known = async () => [...((await personalData.read(ctx, user)) as Iterable<unknown>)]
+  expect(await known()).toMatchObject([{ feature: 'requests', kind: 'reached' }])
+  await ctx.tx(async (tx) => personalData.erase?.(tx, user))
+  expect(await known()).toEqual([])
 })
 
 test('another plan does not give the requests of the hour back', async () => {

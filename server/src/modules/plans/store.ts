@@ -94,8 +94,21 @@ export const removeNotices = async (db: TxDb, workspace_id: string, before: stri
   await db.deleteFrom('plan_notices').where('workspace_id', '=', workspace_id).where('period_start', '<', before).execute()
 }
 
-/** Takes away everything of some workspaces. */
-export const removeWorkspaces = async (db: TxDb, ids: readonly string[]): Promise<void> => {
-  await db.deleteFrom('plan_usage').where('workspace_id', 'in', ids).execute()
-  await db.deleteFrom('plan_notices').where('workspace_id', 'in', ids).execute()
+/** Takes away everything of a workspace. */
+export const removeWorkspace = async (db: TxDb, workspace_id: string): Promise<void> => {
+  await db.deleteFrom('plan_usage').where('workspace_id', '=', workspace_id).execute()
+  await db.deleteFrom('plan_notices').where('workspace_id', '=', workspace_id).execute()
+}
+
+/** What was said of the limits of a user. */
+export const noticesOf = (db: ReadDb, user_id: string): Promise<readonly object[]> =>
+  db
+    .selectFrom('plan_notices')
+    .select(['feature', 'kind', 'period_start'])
+    .where('subject_id', '=', user_id)
+    .orderBy('period_start')
+    .execute()
+
+export const removeNoticesOf = async (db: TxDb, user_id: string): Promise<void> => {
+  await db.deleteFrom('plan_notices').where('subject_id', '=', user_id).execute()
 }

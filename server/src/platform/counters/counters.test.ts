@@ -137,7 +137,8 @@ describe.skipIf(withoutRedis !== null)(`in Redis${withoutRedis === null ? '' : `
     const began = performance.now()
     expect((await requests.add('anna')).used).toBe(1)
     for (let number = 2; number <= 200; number += 1) expect((await requests.add('anna')).used).toBe(number)
-    expect(performance.now() - began).toBeLessThan(2_000)
+    // Had each of them waited for Redis, it would be most of a minute.
+    expect(performance.now() - began).toBeLessThan(5_000)
     expect(await check()).toBe(false)
     expect(lines.map(({ level }) => level)).toEqual(['warn'])
     await redis.restart()
@@ -157,11 +158,11 @@ describe.skipIf(withoutRedis !== null)(`in Redis${withoutRedis === null ? '' : `
     try {
       const began = performance.now()
       const all = await Promise.all(Array.from({ length: 100 }, () => requests.add('carl')))
-      expect(performance.now() - began).toBeLessThan(1_500)
+      expect(performance.now() - began).toBeLessThan(5_000)
       expect(Math.max(...all.map(({ used }) => used))).toBe(100)
       const known = performance.now()
       for (let number = 0; number < 100; number += 1) await requests.add('carl')
-      expect(performance.now() - known).toBeLessThan(200)
+      expect(performance.now() - known).toBeLessThan(2_000)
     } finally {
       redis.thaw()
     }
