@@ -32,3 +32,11 @@ test('every event that is declared is in the list of its module: one that is not
   expect(all.length).toBeGreaterThan(40)
   expect(all.filter(({ name }) => !listed.has(name))).toEqual([])
 })
+
+test('an event that says what it is about names one of its own ids', () => {
+  const events = composed(modules).flatMap(({ events: own = [] }) => own)
+  const targeted = events.filter(({ target }) => target !== undefined)
+  expect(targeted.length).toBeGreaterThan(0)
+  const fieldsOf = ({ data }: (typeof events)[number]) => Object.keys((data as { readonly properties?: object }).properties ?? {})
+  expect(targeted.filter((event) => !fieldsOf(event).includes(event.target as string)).map(({ name }) => name)).toEqual([])
+})

@@ -39,6 +39,7 @@ export const transferred = defineEvent({
   name: 'workspaces.transferred',
   doc: 'An owner has handed a workspace over to another member, and is an admin of it now.',
   data: Type.Object({ workspace_id: Id, from_user_id: Id, to_user_id: Id }),
+  target: 'to_user_id',
 })
 
 export const memberAdded = defineEvent({
