@@ -44,6 +44,9 @@ import * as routes from './routes.ts'
 import { commonPasswords, sessionCache, tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
 import { configuredAdmin } from './setup.ts'
+import * as teamEvents from './teams/events.ts'
+import * as teamPages from './teams/pages.ts'
+import * as teamRoutes from './teams/routes.ts'
 import { setupPage } from './setup-page.ts'
 import { activity } from './statistics.ts'
 
@@ -79,6 +82,7 @@ export default defineModule({
     ...Object.values(mfaEvents),
     ...Object.values(passkeyEvents),
     ...Object.values(oidcEvents),
+    ...Object.values(teamEvents),
   ],
   migrations: new URL('./migrations/', import.meta.url),
   services: [
@@ -106,7 +110,9 @@ export default defineModule({
     ...Object.values(passkeyRoutes),
     ...Object.values(oidcRoutes),
     ...Object.values(externalRoutes),
+    ...Object.values(teamRoutes),
     ...Object.values(recoveryPages),
+    ...Object.values(teamPages),
     setupPage,
   ],
   gauges: { api_keys: countOwn },

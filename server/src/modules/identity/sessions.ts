@@ -2,6 +2,7 @@ import type { Ctx, TxCtx } from '../../platform/context.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
 import * as users from '../users/users.ts'
 import type { UserRow } from '../users/users.ts'
+import * as workspaces from '../workspaces/workspaces.ts'
 import { errors } from './errors.ts'
 import { type Method, sessionCreated, sessionRevoked } from './events.ts'
 import { impersonationEnded } from './impersonation/events.ts'
@@ -101,10 +102,18 @@ export const refresh = async (ctx: Ctx, token: string, client: Client): Promise<
   if (found === undefined) throw errors.refresh_invalid()
   // A refusal must not undo what the refusal wrote, so it is thrown outside.
   const outcome = await ctx.asSystem('rotate a refresh token', found.workspace_id).tx(async (tx) => {
-    const session = await store.lockSession(tx.db, found.session_id)
-    const presented = session && (await store.tokenWithChild(tx.db, token_hash))
-    const user = session && (await users.byId(tx, session.user_id))
-    if (!session || !presented || !user) return errors.refresh_invalid()
+    const locked = await store.lockSession(tx.db, found.session_id)
+    if (locked === undefined) return errors.refresh_invalid()
+    // Sent together: none of them has to wait for another.
+    const [presented, user, memberships] = await Promise.all([
+      store.tokenWithChild(tx.db, token_hash),
+      users.byId(tx, locked.user_id),
+      workspaces.membershipsOf(tx, locked.user_id),
+    ])
+    if (presented === undefined || user === null) return errors.refresh_invalid()
+    const workspace_id = currentAmong(memberships, locked.workspace_id)
+    if (workspace_id === null) return errors.session_revoked()
+    const session = { ...locked, workspace_id }
     const now = tx.now()
     const decision = decideRotation(
       {
@@ -135,7 +144,8 @@ export const refresh = async (ctx: Ctx, token: string, client: Client): Promise<
 const rotate = async (tx: TxCtx, session: SessionRow, token_hash: string, child: string, client: Client): Promise<SessionRow> => {
   const now = tx.now()
   const expires = iso(Math.min(now + sessionLife(session.remember_me).idle_ms, Date.parse(session.expires_at)))
-  const seen = { last_seen_at: iso(now), idle_expires_at: expires, ...shortened(client) }
+  const { workspace_id } = session
+  const seen = { workspace_id, last_seen_at: iso(now), idle_expires_at: expires, ...shortened(client) }
   await store.deleteExpiredTokens(tx.db, session.id, iso(now))
   await store.useToken(tx.db, token_hash, iso(now))
   await store.insertRefreshToken(tx.db, {
@@ -219,19 +229,31 @@ export const caller = (ctx: Ctx): { readonly user_id: string; readonly session_i
   return { user_id: ctx.actor.user_id, session_id: ctx.actor.via.session_id }
 }
 
-const tokensOf = (ctx: Ctx, user: UserRow, session: SessionRow, refresh_token: string): Tokens => {
-  const now = ctx.now()
-  const iat = Math.floor(now / 1000)
+/** The workspace that a session goes on in: its own, or where its user does not belong to that any more, the personal one. */
+const currentAmong = (memberships: readonly workspaces.Membership[], wanted: string): string | null => {
+  if (memberships.some(({ workspace_id }) => workspace_id === wanted)) return wanted
+  return homeAmong(memberships)
+}
+
+/** The personal workspace, or whichever there is. */
+export const homeAmong = (memberships: readonly workspaces.Membership[]): string | null =>
+  (memberships.find(({ is_personal }) => is_personal) ?? memberships[0])?.workspace_id ?? null
+
+export type AccessToken = Pick<Tokens, 'access_token' | 'token_type' | 'expires_in'>
+
+/** An access token of a session that is good. */
+export const accessTokenOf = (ctx: Ctx, user: UserRow, session: SessionRow): AccessToken => {
+  const iat = Math.floor(ctx.now() / 1000)
   const exp = Math.min(iat + ctx.settings(settings).access_token_s, Math.floor(Date.parse(session.expires_at) / 1000))
   const claims = { sub: user.id, sid: session.id, wid: session.workspace_id, role: user.role, iat, exp }
-  return {
-    user,
-    access_token: ctx.use(tokenKeys).current().sign(claims),
-    refresh_token,
-    token_type: 'bearer',
-    expires_in: exp - iat,
-    refresh_expires_in: Math.max(0, Math.floor((Date.parse(session.idle_expires_at) - now) / 1000)),
-  }
+  return { access_token: ctx.use(tokenKeys).current().sign(claims), token_type: 'bearer', expires_in: exp - iat }
 }
+
+const tokensOf = (ctx: Ctx, user: UserRow, session: SessionRow, refresh_token: string): Tokens => ({
+  user,
+  refresh_token,
+  refresh_expires_in: Math.max(0, Math.floor((Date.parse(session.idle_expires_at) - ctx.now()) / 1000)),
+  ...accessTokenOf(ctx, user, session),
+})
 
 const shortened = (client: Client): Client => ({ address: client.address, user_agent: client.user_agent?.slice(0, maxUserAgent) ?? null })

@@ -54,8 +54,7 @@ export const signIn = async (ctx: Ctx, input: SignIn): Promise<Tokens> => {
 
 /** The workspace a session starts in: the personal one. */
 export const homeOf = async (ctx: Ctx, user_id: string): Promise<string> => {
-  const memberships = await workspaces.membershipsOf(ctx, user_id)
-  const home = memberships.find(({ is_personal }) => is_personal) ?? memberships[0]
-  if (home === undefined) throw new Error(`User ${user_id} belongs to no workspace`)
-  return home.workspace_id
+  const home = sessions.homeAmong(await workspaces.membershipsOf(ctx, user_id))
+  if (home === null) throw new Error(`User ${user_id} belongs to no workspace`)
+  return home
 }

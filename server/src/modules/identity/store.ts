@@ -87,6 +87,7 @@ export const seeSession = async (
   db: TxDb,
   id: string,
   seen: {
+    readonly workspace_id: string
     readonly last_seen_at: string
     readonly idle_expires_at: string
     readonly address: string | null

@@ -1,4 +1,5 @@
 import { defineModule } from '../../platform/module.ts'
+import { leaveErased } from './deletion/consumers.ts'
 import { tidy } from './deletion/purge.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
@@ -21,10 +22,11 @@ export default defineModule({
     'workspace:manage': { doc: 'Change the workspace, invite and remove members and change their roles.' },
     'workspace:own': { doc: 'Delete the workspace and hand it over.', session_only: true },
   },
-  personal_data: [personalData],
+  personal_data: personalData,
   events: Object.values(events),
   routes: [...Object.values(routes), ...Object.values(memberRoutes), ...Object.values(invitationRoutes)],
   jobs: [tidy],
+  consumers: [leaveErased],
   owners: workspaces.ownersOf,
   gauges: { seats: seatsOf, workspaces: workspaces.countOwned },
   migrations: new URL('./migrations/', import.meta.url),

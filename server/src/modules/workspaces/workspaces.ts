@@ -12,6 +12,7 @@ import * as store from './store.ts'
 import type { WorkspaceRow } from './store.ts'
 
 export type { WorkspaceRow } from './store.ts'
+export { joinByToken, preview as invitationOf } from './invitations/answers.ts'
 export { withdraw } from './deletion/heirs.ts'
 
 /** A user's standing in one workspace. */

@@ -28,13 +28,26 @@ export const preview = (ctx: Ctx, token: string): Promise<FoundInvitation> => fi
  * The caller joins the workspace that they are invited to. Errors: 404 `workspaces.invitation_not_found`, 403 `workspaces.invitation_for_another`, 409
  * `workspaces.already_member`, 402 `plans.limit_reached`.
  */
-export const accept = async (ctx: Ctx, naming: Naming): Promise<{ readonly workspace_id: string; readonly role: WorkspaceRole }> => {
-  const key = await keyOf(ctx, naming)
+export const accept = async (ctx: Ctx, naming: Naming): Promise<Joined> =>
+  joinBy(ctx, await keyOf(ctx, naming), callerId(ctx), (_tx, joined) => Promise.resolve(joined))
+
+/**
+ * The same for a user who has just shown who they are and is not the caller yet. `more` goes along in the transaction, which is the workspace's
+ * and in the system's scope.
+ */
+export const joinByToken = <T>(ctx: Ctx, token: string, user_id: string, more: (tx: TxCtx, joined: Joined) => Promise<T>): Promise<T> =>
+  joinBy(ctx, keyOfToken(token), user_id, more)
+
+const joinBy = async <T>(ctx: Ctx, key: Key, user_id: string, more: (tx: TxCtx, joined: Joined) => Promise<T>): Promise<T> => {
   const { workspace_id } = await find(ctx.asSystem(reason), key)
-  const user_id = callerId(ctx)
-  const outcome = await ctx.asSystem(reason, workspace_id).tx((tx) => join(tx, key, user_id))
-  if (outcome instanceof Error) throw outcome
-  return outcome
+  const outcome = await ctx.asSystem(reason, workspace_id).tx(async (tx) => {
+    tx.onBehalfOf(user_id)
+    const joined = await join(tx, key, user_id)
+    // A refusal must not undo that the invitation was used up, so it is thrown outside.
+    return joined instanceof Error ? { refused: joined } : { done: await more(tx, joined) }
+  })
+  if ('refused' in outcome) throw outcome.refused
+  return outcome.done
 }
 
 /** The invitation is gone. 404 `workspaces.invitation_not_found`. */
@@ -58,15 +71,13 @@ export const pending = async (ctx: Ctx): Promise<readonly PendingInvitation[]> =
   return found.filter((invitation) => isGood(ctx, invitation))
 }
 
-/**
- * Makes a user a member by an invitation, in the transaction of whoever does more, in the system's scope and the workspace's. What it answers
- * instead is to be thrown after the commit: the invitation is used up. Throws what leaves it as it is.
- */
-export const join = async (
-  tx: TxCtx,
-  key: Key,
-  user_id: string,
-): Promise<Error | { readonly workspace_id: string; readonly role: WorkspaceRole }> => {
+export interface Joined {
+  readonly workspace_id: string
+  readonly role: WorkspaceRole
+}
+
+/** Answers what is to be thrown after the commit, or throws what leaves the invitation as it is. */
+const join = async (tx: TxCtx, key: Key, user_id: string): Promise<Error | Joined> => {
   const workspace_id = tx.workspace_id as string
   const [workspace, found] = await Promise.all([lockWorkspace(tx.db, workspace_id), store.findInvitation(tx.db, key, nowOf(tx))])
   const invitation = await store.takeInvitation(tx.db, key, nowOf(tx))
@@ -98,7 +109,7 @@ const confirmAddress = async (tx: TxCtx, user: UserRow, key: Key, invitation: In
 }
 
 /** The key of an invitation that a link names. 404 for what is no token. */
-export const keyOfToken = (token: string): Key => {
+const keyOfToken = (token: string): Key => {
   if (!isToken(token)) throw errors.invitation_not_found()
   return { token_hash: hashOf(token) }
 }

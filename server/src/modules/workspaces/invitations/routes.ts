@@ -13,6 +13,7 @@ const Id = Type.String({ format: 'uuid' })
 const ofWorkspace = Type.Object({ id: Id })
 const ofInvitation = Type.Object({ id: Id, invitation_id: Id })
 const ofToken = Type.Object({ token: InvitationToken })
+const TokenBody = Type.Object({ token: InvitationToken }, { additionalProperties: false })
 const Message = Type.Object({ message: Type.String() }, { title: 'Message' })
 const Joined = Type.Object({ workspace_id: Id, role: WorkspaceRole }, { title: 'Joined' })
 
@@ -94,7 +95,7 @@ export const previewInvitation = route({
   summary: 'What the link of an invitation offers',
   description: 'Uses nothing up. The token comes in the body, so that no log of a proxy on the way keeps one that still works.',
   allow: 'public',
-  body: Type.Object({ token: InvitationToken }, { additionalProperties: false }),
+  body: TokenBody,
   body_limit_bytes: 4_096,
   replies: { 200: OfferedInvitation },
   errors: [errors.invitation_not_found],
@@ -118,15 +119,16 @@ export const acceptInvitation = route({
 
 export const declineInvitation = route({
   method: 'POST',
-  path: '/invitations/{token}/decline',
+  path: '/invitations/decline',
   summary: 'Decline an invitation',
   allow: 'public',
-  params: ofToken,
+  body: TokenBody,
+  body_limit_bytes: 4_096,
   replies: { 200: Message },
   errors: [errors.invitation_not_found],
   limits: perAddress('invitation-decline', 300),
-  handler: async (ctx, { params }) => {
-    await answers.decline(ctx, { token: params.token })
+  handler: async (ctx, { body }) => {
+    await answers.decline(ctx, { token: body.token })
     return { message: 'The invitation is declined.' }
   },
 })

@@ -166,3 +166,10 @@ export const findInvitation = (db: ReadDb, key: Key, at: string): Promise<FoundI
 /** Newest first. */
 export const invitationsTo = (db: ReadDb, email: string, at: string, most: number): Promise<readonly FoundInvitation[]> =>
   open(db, at).where('i.email', '=', email).orderBy('i.id', 'desc').limit(most).execute()
+
+export const invitationsOfPerson = (db: ReadDb, user_id: string): Promise<readonly Invitation[]> =>
+  db.selectFrom('workspace_invitations').select(columns).where('invited_by', '=', user_id).orderBy('id').$castTo<Invitation>().execute()
+
+export const deleteInvitationsTo = async (db: TxDb, email: string): Promise<void> => {
+  await db.deleteFrom('workspace_invitations').where('email', '=', email).execute()
+}
