@@ -7,13 +7,14 @@ import { audit } from './figures/audit.ts'
 import { login } from './figures/login.ts'
 import { rate } from './figures/rate.ts'
 import { read } from './figures/read.ts'
+import { refresh } from './figures/refresh.ts'
 import { start } from './figures/start.ts'
 import { steps } from './figures/steps.ts'
 import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, start]
+const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, refresh, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 

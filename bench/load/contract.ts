@@ -6,11 +6,22 @@ export interface LoadRequest {
   readonly headers: { readonly [name: string]: string }
   /** Sent as it is; null for none. */
   readonly body: string | null
+  readonly carries?: Carried
   readonly expect: {
     readonly status: number
     /** The reply's body to the letter; null when only its status is looked at. */
     readonly body: string | null
   }
+}
+
+/**
+ * For what is good for one use: a field of the JSON reply whose text takes the place of what stood in the body of the request, for the next time
+ * that this request is sent. It always has the same length.
+ */
+export interface Carried {
+  readonly field: string
+  /** How it stands in the first body. */
+  readonly first: string
 }
 
 export interface LoadOptions {

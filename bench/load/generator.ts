@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import type { LoadOptions, LoadRequest, LoadResult } from './contract.ts'
+import type { Carried, LoadOptions, LoadRequest, LoadResult } from './contract.ts'
 import { histogram } from './histogram.ts'
 import { type ScannedResponse, scanner } from './scanner.ts'
 
@@ -13,6 +13,19 @@ interface Prepared {
   readonly bytes: Buffer
   readonly status: number
   readonly body: Buffer | null
+  /** Puts what a reply carries into the bytes. */
+  readonly carry: ((reply: Buffer) => void) | null
+}
+
+/** Copies the field's text over what stood in its place; both have the same length. A reply without it is a wrong one anyway. */
+const carrier = (bytes: Buffer, { field, first }: Carried): ((reply: Buffer) => void) => {
+  const at = bytes.indexOf(first)
+  if (at === -1) throw new Error(`the body does not hold what ${field} would replace`)
+  const before = Buffer.from(`"${field}":"`)
+  return (reply) => {
+    const found = reply.indexOf(before)
+    if (found !== -1) reply.copy(bytes, at, found + before.length, found + before.length + first.length)
+  }
 }
 
 const prepare = (request: LoadRequest, authority: string): Prepared => {
@@ -20,10 +33,12 @@ const prepare = (request: LoadRequest, authority: string): Prepared => {
   const length = request.body === null ? {} : { 'content-length': String(Buffer.byteLength(body)) }
   const headers = Object.entries({ host: authority, ...request.headers, ...length })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const bytes = Buffer.from(`${request.method} ${request.path} HTTP/1.1\r\n${head}\r\n${body}`)
   return {
-    bytes: Buffer.from(`${request.method} ${request.path} HTTP/1.1\r\n${head}\r\n${body}`),
+    bytes,
     status: request.expect.status,
     body: request.expect.body === null ? null : Buffer.from(request.expect.body),
+    carry: request.carries === undefined ? null : carrier(bytes, request.carries),
   }
 }
 
@@ -130,7 +145,9 @@ const runClient = ({ options, number, requests, counts }: ClientOptions): Promis
     const now = performance.now()
     if (now >= counts.end || left === 0) return void socket.destroy()
     if (between_ms > 0 && due > now) return void setTimeout(send, due - now, socket)
-    const request = requests[turn++ % requests.length] as Prepared
+    const request = requests[turn % requests.length] as Prepared
+    // What is good for one use is one client's.
+    turn += request.carry === null ? 1 : clients
     pending = { request, sent: between_ms > 0 ? due : now }
     left -= 1
     due += between_ms
@@ -140,6 +157,7 @@ const runClient = ({ options, number, requests, counts }: ClientOptions): Promis
   const replied: Told['replied'] = (socket, response) => {
     if (pending === null) return false
     counts.replied(pending.request, pending.sent, response)
+    pending.request.carry?.(response.body)
     pending = null
     if (response.closes) socket.destroy()
     else send(socket)
@@ -168,6 +186,9 @@ const runClient = ({ options, number, requests, counts }: ClientOptions): Promis
 const options = JSON.parse(await text(process.stdin)) as LoadOptions
 if (!(options.warm_up_s >= 0 && options.measured_s > 0 && options.clients > 0 && options.requests.length > 0)) {
   throw new Error('a load needs warm_up_s, measured_s, clients and requests: without them it would never end')
+}
+if (options.requests.some(({ carries }) => carries !== undefined) && options.requests.length % options.clients !== 0) {
+  throw new Error('what a request carries is good for one use: each client needs as many requests of its own')
 }
 const requests = options.requests.map((request) => prepare(request, `${options.host}:${options.port}`))
 const counts = tally(options)

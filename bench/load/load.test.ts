@@ -59,6 +59,34 @@ test('a paced load sends by the clock', async () => {
   expect(result.requests_per_s).toBeLessThanOrEqual(105)
 })
 
+test('what is good for one use is used once: each request has what the reply before it gave', async () => {
+  const used: string[] = []
+  const issued = new Set(['token-000000', 'token-000001', 'token-000002', 'token-000003'])
+  const port = await serve((request, response) => {
+    request.setEncoding('utf8').once('data', (text: string) => {
+      const { token } = JSON.parse(text) as { token: string }
+      used.push(token)
+      const next = `token-${String(issued.size).padStart(6, '0')}`
+      response.statusCode = issued.has(token) ? 200 : 401
+      issued.add(next)
+      response.end(JSON.stringify({ user: { name: 'anna' }, token: next }))
+    })
+  })
+  const requests = [...issued].map((first) => ({
+    method: 'POST',
+    path: '/',
+    headers: {},
+    body: JSON.stringify({ token: first }),
+    carries: { field: 'token', first },
+    expect: { status: 200, body: null },
+  }))
+  const result = await runLoad(short(port, { requests, clients: 2 }))
+  expect(complaintsOf(result)).toEqual([])
+  expect(used.length).toBeGreaterThan(8)
+  expect(new Set(used).size).toBe(used.length)
+  await expect(runLoad(short(port, { requests, clients: 3 }))).rejects.toThrow('ended with code 1')
+})
+
 test('a load that would never end does not begin', async () => {
   await expect(runLoad(short(1, { measured_s: Number.NaN }))).rejects.toThrow('ended with code 1')
 })

@@ -40,6 +40,7 @@ import { linkQuota } from './recovery/links.ts'
 import * as recoveryPages from './recovery/pages.ts'
 import * as recoveryRoutes from './recovery/routes.ts'
 import { personalData } from './personal-data.ts'
+import { rotations } from './rotations.ts'
 import * as routes from './routes.ts'
 import { commonPasswords, sessionCache, tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
@@ -91,6 +92,7 @@ export default defineModule({
     commonPasswords,
     sessionCache,
     tokenKeys,
+    rotations,
     liveKeys,
     keyUses,
     linkQuota,

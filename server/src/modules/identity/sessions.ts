@@ -9,6 +9,7 @@ import { impersonationEnded } from './impersonation/events.ts'
 import { childOf, decideRotation, firstRefreshToken, isRefreshToken, refreshTokenHash, sessionLife } from './refresh-tokens.ts'
 import { tokenKeys } from './services.ts'
 import { settings } from './settings.ts'
+import { rotations } from './rotations.ts'
 import { rememberNetwork } from './sign-in-networks.ts'
 import * as store from './store.ts'
 import type { RevokedReason, SessionRow } from './store.ts'
@@ -98,6 +99,9 @@ export const open = async (
 export const refresh = async (ctx: Ctx, token: string, client: Client): Promise<Tokens> => {
   if (!isRefreshToken(token)) throw errors.refresh_invalid()
   const token_hash = refreshTokenHash(token)
+  const child = childOf(token, ctx.use(tokenKeys).refresh_key)
+  const rotated = await ctx.use(rotations).rotate({ token_hash, child_hash: refreshTokenHash(child), ...shortened(client) })
+  if (rotated !== null) return tokensOf(ctx, rotated.user, rotated.session, child)
   const found = await store.sessionOfToken(ctx.asSystem('find the session of a refresh token').db, token_hash)
   if (found === undefined) throw errors.refresh_invalid()
   // A refusal must not undo what the refusal wrote, so it is thrown outside.
@@ -249,7 +253,9 @@ export const accessTokenOf = (ctx: Ctx, user: UserRow, session: SessionRow): Acc
   return { access_token: ctx.use(tokenKeys).current().sign(claims), token_type: 'bearer', expires_in: exp - iat }
 }
 
-const tokensOf = (ctx: Ctx, user: UserRow, session: SessionRow, refresh_token: string): Tokens => ({
+type Lasting = Pick<SessionRow, 'id' | 'workspace_id' | 'idle_expires_at' | 'expires_at'>
+
+const tokensOf = (ctx: Ctx, user: UserRow, session: Lasting, refresh_token: string): Tokens => ({
   user,
   refresh_token,
   refresh_expires_in: Math.max(0, Math.floor((Date.parse(session.idle_expires_at) - ctx.now()) / 1000)),

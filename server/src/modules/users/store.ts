@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
 import { savedQuery } from '../../platform/database/saved-query.ts'
 import type { User } from './schema.ts'
@@ -28,6 +29,13 @@ export const userById = async (db: ReadDb, id: string): Promise<UserRow | undefi
   const [row] = await findById(db, { id })
   return row as UserRow | undefined
 }
+
+export const usersById = async (db: ReadDb, ids: readonly string[]): Promise<readonly UserRow[]> =>
+  (await db
+    .selectFrom('users')
+    .select(userColumns)
+    .where(sql<boolean>`id = any(${ids}::uuid[])`)
+    .execute()) as readonly UserRow[]
 
 export const userByEmail = async (db: ReadDb, email: string): Promise<UserRow | undefined> =>
   (await db.selectFrom('users').select(userColumns).where('email', '=', email).executeTakeFirst()) as UserRow | undefined

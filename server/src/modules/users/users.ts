@@ -66,6 +66,9 @@ export const usernameCandidates = (wish: string | undefined, email: string, id: 
 
 export const byId = async (ctx: Ctx, id: string): Promise<UserRow | null> => (await store.userById(ctx.db, id)) ?? null
 
+/** Those of the accounts that there are, in no order. */
+export const byIds = (ctx: Ctx, ids: readonly string[]): Promise<readonly UserRow[]> => store.usersById(ctx.db, ids)
+
 export const byEmail = async (ctx: Ctx, email: string): Promise<UserRow | null> =>
   (await store.userByEmail(ctx.db, normaliseEmail(email))) ?? null
 

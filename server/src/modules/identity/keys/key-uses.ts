@@ -6,7 +6,7 @@ import type { LiveKey } from './live-keys.ts'
 export interface KeyUses {
   /** Notes that a request showed a key, for later. Costs a comparison unless the key was last noted a minute ago. */
   readonly note: (key: LiveKey, address: string) => void
-  /** Writes what was noted. */
+  /** Writes what was noted; resolves when all that was noted before is written. */
   readonly flush: () => Promise<void>
 }
 
@@ -19,12 +19,14 @@ export const keyUses = defineService<KeyUses>({
   create: (app) => {
     const noted = new Map<string, Use>()
     let timer: NodeJS.Timeout | null = null
-    const flush = async (): Promise<void> => {
+    let writing: Promise<void> = Promise.resolve()
+    const flush = (): Promise<void> => {
       if (timer !== null) clearTimeout(timer)
       timer = null
       const uses = [...noted.values()]
       noted.clear()
-      if (uses.length > 0) await write(app, uses)
+      if (uses.length > 0) writing = writing.then(() => write(app, uses))
+      return writing
     }
     return {
       note: (key, address) => {

@@ -1,3 +1,4 @@
+import { batched } from '../../../lib/batch.ts'
 import type { App, SystemRole, Via, WorkspaceRole } from '../../../platform/context.ts'
 import { defineService } from '../../../platform/service.ts'
 import * as users from '../../users/users.ts'
@@ -5,7 +6,6 @@ import * as workspaces from '../../workspaces/workspaces.ts'
 import { type ActorCache, type CachedActor, createActorCache } from '../actor-cache.ts'
 import { mustEnrol } from '../mfa/duty.ts'
 import { idOf, publicPartOf } from './key-format.ts'
-import { gathered } from './gather.ts'
 import { type StoredKey, storedKeys } from './store.ts'
 
 /** A key with all that a request's permission depends on; its `id` here is its public part. */
@@ -41,9 +41,10 @@ export const liveKeys = defineService<LiveKeys>({
   name: 'identity.api_keys',
   create: (app) => {
     const unknown = new Set<string>()
-    const find = gathered(maxAtOnce, async (ids: readonly string[]) => {
+    const find = batched({ most: maxAtOnce, at_once: 1 }, async (ids: readonly string[]) => {
       const rows = await storedKeys(app.asSystem('look up API keys that requests show').db, ids)
-      return new Map(rows.map((row) => [row.id, row]))
+      const byId = new Map(rows.map((row) => [row.id, row]))
+      return ids.map((id) => byId.get(id) ?? null)
     })
     const load = async (public_part: string): Promise<LiveKey | null> => {
       const id = idOf(public_part)
