@@ -246,7 +246,7 @@ export const homeAmong = (memberships: readonly workspaces.Membership[]): string
 export type AccessToken = Pick<Tokens, 'access_token' | 'token_type' | 'expires_in'>
 
 /** An access token of a session that is good. */
-export const accessTokenOf = (ctx: Ctx, user: UserRow, session: SessionRow): AccessToken => {
+export const accessTokenOf = (ctx: Ctx, user: UserRow, session: Omit<Lasting, 'idle_expires_at'>): AccessToken => {
   const iat = Math.floor(ctx.now() / 1000)
   const exp = Math.min(iat + ctx.settings(settings).access_token_s, Math.floor(Date.parse(session.expires_at) / 1000))
   const claims = { sub: user.id, sid: session.id, wid: session.workspace_id, role: user.role, iat, exp }
