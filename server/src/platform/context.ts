@@ -39,7 +39,7 @@ export type Via =
       readonly requests_per_hour: number | null
       readonly must_enrol?: boolean
     }
-  | { readonly type: 'external'; readonly issuer: string }
+  | { readonly type: 'external'; readonly issuer: string; readonly must_enrol?: boolean }
 
 /** Where a request comes from. */
 export interface Client {

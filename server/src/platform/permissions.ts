@@ -42,7 +42,7 @@ export const refusalOf = (permission: Permission, actor: Actor): Refusal | null 
   if (actor.type === 'anonymous') return 'session'
   if (!permission.system_roles.has(actor.role) && !permission.workspace_roles.has(actor.workspace_role)) return 'role'
   const { via } = actor
-  if (via.type !== 'external' && via.must_enrol === true && !permission.name.startsWith('account:')) return 'enrolment'
+  if (via.must_enrol === true && !permission.name.startsWith('account:')) return 'enrolment'
   if (permission.session_only && (via.type !== 'session' || actor.impersonator_id !== null)) return 'session'
   return via.type === 'api_key' && !via.permissions.has(permission.name) ? 'key' : null
 }
