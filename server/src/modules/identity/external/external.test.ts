@@ -298,6 +298,19 @@ test('a token of another issuer does what its user may do, but cannot take the a
   expect(await me(token, mill, { 'x-workspace-id': mine.workspace_id.toUpperCase() })).toMatchObject({ status: 200 })
 })
 
+test('where everybody is asked for a second factor, a token of another issuer is no way around it', async () => {
+  const strict = await testApp({ clock, env: { ...env, MILLRACE_REQUIRE_MFA: 'everyone' }, beside: mill })
+  try {
+    const token = await published(person())
+    expect(await me(token, strict)).toMatchObject({ status: 200 })
+    const list = (at: TestApp) => at.as({ access_token: token })('GET', '/api/v1/workflows')
+    expect(await list(strict)).toMatchObject({ status: 403, body: { code: 'http.mfa_enrolment_required' } })
+    expect(await list(mill)).toMatchObject({ status: 200 })
+  } finally {
+    await strict.close()
+  }
+})
+
 test('without the settings such tokens are nothing', async () => {
   const closed = await testApp({ clock, beside: mill })
   try {

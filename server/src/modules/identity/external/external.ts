@@ -118,9 +118,9 @@ const identify = (live: LiveExternal, { issuer }: Visitor, { workspace_id: wante
   const workspace_id = wanted === null ? live.home : isUuid(wanted) ? wanted.toLowerCase() : ''
   const workspace_role = live.memberships.get(workspace_id)
   if (workspace_role === undefined) throw workspaceErrors.not_found()
-  const { user_id, role, plan } = live
+  const { user_id, role, plan, must_enrol } = live
   return {
-    actor: { type: 'user', user_id, role, plan, workspace_role, via: { type: 'external', issuer }, impersonator_id: null },
+    actor: { type: 'user', user_id, role, plan, workspace_role, via: { type: 'external', issuer, must_enrol }, impersonator_id: null },
     workspace_id,
   }
 }

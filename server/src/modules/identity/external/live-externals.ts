@@ -3,6 +3,7 @@ import { defineService } from '../../../platform/service.ts'
 import * as users from '../../users/users.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
 import { type ActorCache, type CachedActor, createActorCache } from '../actor-cache.ts'
+import { mustEnrol } from '../mfa/duty.ts'
 import type { Asserted } from '../oidc/provider.ts'
 import { find, see } from '../oidc/store.ts'
 
@@ -10,6 +11,8 @@ import { find, see } from '../oidc/store.ts'
 export interface LiveExternal extends CachedActor {
   readonly user_id: string
   readonly is_active: boolean
+  /** A second factor is asked of them, and they have none. */
+  readonly must_enrol: boolean
   readonly role: SystemRole
   readonly plan: string
   /** The workspace that requests act in unless they name another: the personal one. */
@@ -44,6 +47,7 @@ const read = async (app: App, name: string): Promise<LiveExternal | null> => {
     user_id,
     user_ids: [user_id],
     is_active: user.is_active,
+    must_enrol: await mustEnrol(system, user),
     role: user.role,
     plan: user.plan,
     home: home?.workspace_id ?? '',

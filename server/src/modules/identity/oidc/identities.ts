@@ -101,7 +101,7 @@ export const tie = async (tx: TxCtx, visitor: Visitor, user_id: string): Promise
   const now = new Date(tx.now()).toISOString()
   const identity = { id: tx.newId(), user_id, issuer, subject, provider, email, created_at: now, last_used_at: now }
   await store.insert(tx.db, identity)
-  tx.emit(identityLinked, { identity_id: identity.id, user_id, issuer, subject, provider })
+  tx.emit(identityLinked, { identity_id: identity.id, user_id, issuer, subject, provider }, { after: { issuer, subject, provider, email } })
 }
 
 /** The workspace that an account's own events belong to: the personal one. */

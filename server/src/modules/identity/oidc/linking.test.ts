@@ -61,11 +61,11 @@ test('an identity belongs to one account', async () => {
 
 test('linking takes the password of the account, not an access token alone', async () => {
   const user = await mill.register()
-  for (const [body, code] of [
-    [{}, 'auth.reauthentication_required'],
-    [{ password: 'wrong-guess-number-one' }, 'auth.password_wrong'],
+  for (const [body, code, events] of [
+    [{}, 'auth.reauthentication_required', []],
+    [{ password: 'wrong-guess-number-one' }, 'auth.password_wrong', ['identity.reauthentication.failed']],
   ] as const) {
-    await scenario(mill, { when: () => begin(newBrowser(), user, body), status: 403, body: { code }, events: [] })
+    await scenario(mill, { when: () => begin(newBrowser(), user, body), status: 403, body: { code }, events })
   }
   expect(await mill.call('POST', '/api/v1/auth/oidc/forge/link', { body: {} })).toMatchObject({ status: 401 })
 })

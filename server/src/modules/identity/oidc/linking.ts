@@ -54,8 +54,8 @@ export const unlink = async (ctx: Ctx, id: string, proof: Proof): Promise<void> 
     if (identity === undefined) throw errors.identity_not_found()
     if (mine.length === 1 && !(await store.hasOtherWayIn(tx.db, user_id))) throw errors.last_way_in()
     await store.remove(tx.db, user_id, id)
-    const { issuer, subject, provider } = identity
-    tx.emit(identityUnlinked, { identity_id: id, user_id, issuer, subject, provider })
+    const { issuer, subject, provider, email } = identity
+    tx.emit(identityUnlinked, { identity_id: id, user_id, issuer, subject, provider }, { before: { issuer, subject, provider, email } })
     const user = await users.byId(tx, user_id)
     if (user !== null) await tellOwner(tx, user, 'identity_unlinked', provider ?? issuer)
   })

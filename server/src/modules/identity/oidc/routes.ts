@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { keyset, pageOf, PageQuery } from '../../../platform/http/paging.ts'
 import { type Cookie, reply, route } from '../../../platform/http/route.ts'
+import { errors as authErrors } from '../errors.ts'
+import { errors as mfaErrors } from '../mfa/errors.ts'
 import { Proof } from '../mfa/schema.ts'
 import { Message, SignedIn } from '../schema.ts'
 import { clientOf, signedIn } from '../token-reply.ts'
@@ -94,7 +96,7 @@ export const exchangeCode = route({
   body: Exchange,
   body_limit_bytes: 16_384,
   replies: { 200: SignedIn },
-  errors: [errors.oidc_code_invalid],
+  errors: [errors.oidc_code_invalid, authErrors.invalid_credentials, mfaErrors.mfa_required],
   limits: [{ name: 'oidc-exchange', quota: 60, window_s: 60, per: 'address' }],
   handler: async (ctx, { body, request }) => {
     const { tokens, use_cookie } = await oidc.exchange(ctx, body, readBrowser(ctx, request), clientOf(request))
