@@ -124,6 +124,12 @@ test('a route has its own policies, by the address of the caller', async () => {
   expect((await from('1.2.3.4, 198.18.0.1')).status).toBe(429)
 })
 
+test('whoever has a network of IPv6 addresses is one caller', async () => {
+  const from = async (address: string) => (await get('/api/v1/sign-in', { 'x-forwarded-for': address }, 'POST')).status
+  expect([await from('2001:db8:7:1::1'), await from('2001:db8:7:1:ffff::2'), await from('2001:db8:7:1::3')]).toEqual([200, 200, 429])
+  expect(await from('2001:db8:7:2::1')).toBe(200)
+})
+
 test('without a trusted proxy nobody chooses an address', async () => {
   const direct = await testServer({ database, routes })
   const statuses: number[] = []

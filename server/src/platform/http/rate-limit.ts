@@ -1,3 +1,4 @@
+import { networkOf } from '../../lib/network.ts'
 import { type Count, counters } from '../counters/counters.ts'
 import { httpErrors } from './errors.ts'
 import type { Exchange } from './exchange.ts'
@@ -36,7 +37,7 @@ export const createLimits = (house: Pick<House, 'app' | 'quotas'>): ((name: stri
       const user = actor.type === 'user' ? actor.user_id : null
       const counts = own.map(({ policy, counter }) =>
         counter
-          .add(policy.per === 'user' && user !== null ? user : exchange.ip)
+          .add(policy.per === 'user' && user !== null ? user : networkOf(exchange.ip))
           .then((count): Counted => ({ ...count, policy, quota: null })),
       )
       for (const quota of quotas_of_caller ?? []) counts.push(countCaller(quota))

@@ -20,7 +20,7 @@ export interface RatePolicy {
   readonly name: string
   readonly quota: number
   readonly window_s: number
-  /** What shares the quota: the caller's address, or the signed-in user. */
+  /** What shares the quota: the caller's address (of IPv6 the first 64 bits, of which one person has all), or the signed-in user. */
   readonly per: 'address' | 'user'
 }
 
