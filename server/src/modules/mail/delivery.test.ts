@@ -232,6 +232,36 @@ describe('a server', () => {
     await sent(id)
   })
 
+  test('that is slow has eight connections to it and no more, and what it cannot take soon waits elsewhere', async () => {
+    const release = Promise.withResolvers<void>()
+    let at_once = 0
+    let most = 0
+    other = await openPostOffice({ maxClients: 100 })
+    other.behaviour.onRecipient = async () => {
+      at_once += 1
+      most = Math.max(most, at_once)
+      await release.promise
+      at_once -= 1
+    }
+    app = await testApp({ clock, env: { ...envFor(other.port), SMTP_TIMEOUT_MS: '60000' } })
+    const { database } = app
+    const system = app.app.asSystem('a test sends')
+    const count = 240
+    await system.tx(async (tx) => {
+      for (let index = 0; index < count; index++) await send(tx, { ...letter, to: `reader${index}@example.net`, workspace_id: null })
+    })
+    const asleep = async () => (await database.owner`select id from executions where status = 'waiting'`).length
+    await expect.poll(asleep, patient).toBe(count - 8 - 200)
+    release.resolve()
+    const delivered = async () => (await database.owner`select id from mails where status = 'sent'`).length
+    await expect.poll(delivered, { timeout: 20_000 }).toBe(8 + 200)
+    ahead_ms += 60_000
+    await expect.poll(delivered, { timeout: 20_000 }).toBe(count)
+    expect(most).toBe(8)
+    expect(new Set(other.taken.map((mail) => mail.to[0])).size).toBe(count)
+    expect(other.taken).toHaveLength(count)
+  })
+
   test('that was gone between taking a mail and our noting it gets it once more, and no third time', async () => {
     other = await openPostOffice()
     const env = { ...envFor(other.port), SMTP_TIMEOUT_MS: '20000' }

@@ -1,10 +1,9 @@
-import type { Ctx, TxCtx } from '../../platform/context.ts'
+import type { TxCtx } from '../../platform/context.ts'
 import { secrets } from '../../platform/secrets.ts'
 import { isAddress, oneLine } from './address.ts'
 import { errors } from './errors.ts'
 import { queued } from './events.ts'
 import { sender } from './sender.ts'
-import type { MailSummary } from './schema.ts'
 import * as store from './store.ts'
 
 export { type Letter, type Written, write } from './letter.ts'
@@ -46,9 +45,3 @@ export const send = async (tx: TxCtx, mail: NewMail): Promise<{ readonly id: str
   tx.emit(queued, { mail_id: id, kind: mail.kind })
   return { id }
 }
-
-/** The mails about an account of the last thirty days, for who exports what is known of them; in the system's scope. */
-export const ofUser = (ctx: Ctx, user_id: string): Promise<readonly MailSummary[]> => store.mailsOf(ctx.db, user_id)
-
-/** Removes the mails about an account and to its address, for who erases it; in the system's scope. Answers how many. */
-export const erase = (tx: TxCtx, who: { readonly user_id: string; readonly email: string }): Promise<number> => store.removeOf(tx.db, who)

@@ -4,6 +4,7 @@ import { checks } from './checks.ts'
 import { deliver, postQueued, tidy } from './delivery.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
+import { personalData, removeWorkspace } from './personal-data.ts'
 import * as routes from './routes.ts'
 import { sender } from './sender.ts'
 import { settings } from './settings.ts'
@@ -20,6 +21,8 @@ export default defineModule({
   consumers: [postQueued],
   jobs: [deliver, tidy],
   checks,
+  personal_data: [personalData],
+  purge: removeWorkspace,
   announce: (app) => {
     const text = `no SMTP_URL is set; mails stay in the outbox, where an admin reads them: ${app.use(httpService).url()}/api/v1/mails`
     return Promise.resolve(app.use(smtp) === null ? [{ label: 'Mail', text }] : [])

@@ -4,6 +4,7 @@ import { announcements } from '../../platform/module.ts'
 import { testApp } from '../../test-app.ts'
 import { tidy } from './delivery.ts'
 import * as mail from './mail.ts'
+import { personalData, removeWorkspace } from './personal-data.ts'
 import { openPostOffice, refuse } from './post-office.testing.ts'
 
 let ahead_ms = 0
@@ -114,17 +115,32 @@ test('the health report says how the post is doing', async () => {
   await office.close()
 })
 
-test('who erases an account removes its mails, and who exports it gets the list of them', async () => {
+test('the mails about an account are in what its owner exports, and go with the account; what others send to the address still goes', async () => {
   const [about, to, foreign] = [
     await sendTo('old@example.org', 'test.letter', user.id),
     await sendTo(user.email),
     await sendTo('ben@example.org'),
   ]
+  const on_its_way = mill.app.newId()
+  await mill.database.owner`
+    insert into mails (id, kind, recipient, subject, message_id, created_at)
+    values (${on_its_way}, 'test.invitation', ${user.email}, 'Join us', '<x@y>', now())`
   const system = mill.app.asSystem('a test erases')
-  expect((await mail.ofUser(system, user.id)).map(({ id }) => id)).toContain(about)
-  expect(await system.tx((tx) => mail.erase(tx, { user_id: user.id, email: user.email.toUpperCase() }))).toBeGreaterThanOrEqual(2)
-  const left = await mill.database.owner`select id from mails where id in (${about}, ${to}, ${foreign})`
-  expect(left.map(({ id }) => id)).toEqual([foreign])
+  const person = { id: user.id, email: user.email.toUpperCase() }
+  const exported = [...((await personalData.read(system, person)) as Iterable<{ id: string }>)]
+  expect(exported.map(({ id }) => id)).toContain(about)
+  expect(JSON.stringify(exported)).not.toContain('canary')
+  await system.tx(async (tx) => personalData.erase?.(tx, person))
+  const left = await mill.database.owner`select id from mails where id in (${about}, ${to}, ${foreign}, ${on_its_way})`
+  expect(new Set(left.map(({ id }) => id))).toEqual(new Set([foreign, on_its_way]))
+})
+
+test('the mails of a workspace go with it', async () => {
+  const id = await sendTo('ben@example.org')
+  expect(await removeWorkspace(mill.app, mill.app.newId())).toBe(true)
+  expect(await mill.database.owner`select id from mails where id = ${id}`).toHaveLength(1)
+  expect(await removeWorkspace(mill.app, user.workspace_id)).toBe(true)
+  expect(await mill.database.owner`select id from mails where workspace_id = ${user.workspace_id}`).toEqual([])
 })
 
 test('after thirty days a mail is gone, and one that nothing delivers any more is given up before', async () => {

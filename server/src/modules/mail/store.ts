@@ -188,13 +188,24 @@ export const removeOld = async (db: TxDb, at: string): Promise<number> => {
   return Number(removed.numDeletedRows)
 }
 
-/** Removes what went, or is to go, to somebody. */
-export const removeOf = async (db: TxDb, who: { readonly user_id: string; readonly email: string }): Promise<number> => {
-  const removed = await db
+/**
+ * Removes the mails about an account, and those to its address that are not on their way: whoever once gave a foreign address as theirs
+ * must not stop what others send there.
+ */
+export const removeOf = async (db: TxDb, who: { readonly id: string; readonly email: string }): Promise<void> => {
+  await db
     .deleteFrom('mails')
-    .where((where) => where.or([where('user_id', '=', who.user_id), sql<boolean>`lower(recipient) = lower(${who.email})`]))
-    .executeTakeFirst()
-  return Number(removed.numDeletedRows)
+    .where((where) =>
+      where.or([
+        where('user_id', '=', who.id),
+        where.and([sql<boolean>`lower(recipient) = lower(${who.email})`, where('status', '<>', 'queued')]),
+      ]),
+    )
+    .execute()
+}
+
+export const removeOfWorkspace = async (db: TxDb, workspace_id: string): Promise<void> => {
+  await db.deleteFrom('mails').where('workspace_id', '=', workspace_id).execute()
 }
 
 export const mailsOf = (db: ReadDb, user_id: string): Promise<readonly MailSummary[]> =>
