@@ -76,7 +76,7 @@ export const createHookTable = (): HookTable => {
     if (before === undefined || before.live.revision <= live.revision) put(live, slugs)
   }
 
-  const refresh: HookTable['refresh'] = async (app, workflow_ids) => {
+  const read = async (app: App, workflow_ids: readonly string[] | null): Promise<void> => {
     const started = workflow_ids === null ? ++round : round
     const ctx = app.asSystem(why)
     const lives = liveOf(await store.liveRows(ctx.db, workflow_ids))
@@ -90,6 +90,14 @@ export const createHookTable = (): HookTable => {
       forget(id)
       known.delete(id)
     }
+  }
+
+  // One after the other: what was read earlier is older, and must not come in over what was read later.
+  let reading: Promise<void> = Promise.resolve()
+  const refresh: HookTable['refresh'] = (app, workflow_ids) => {
+    const next = (): Promise<void> => read(app, workflow_ids)
+    // Who read before was told of its own failure.
+    return (reading = reading.then(next, next))
   }
 
   return {

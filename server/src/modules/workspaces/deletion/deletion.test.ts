@@ -239,6 +239,22 @@ test('with an account that is erased its workspaces go to who is there longest, 
   expect(await rowsOf(lone.id)).not.toHaveProperty('events')
 })
 
+test('an account that is erased takes its personal workspace along, and leaves the others to those who stay', async () => {
+  const admin = await mill.admin()
+  const owner = await mill.register('forgotten')
+  const friend = await mill.register('friend')
+  await publish(owner, webhookDefinition('mine'))
+  expect(await mill.call('POST', '/hooks/forgotten/mine')).toMatchObject({ status: 200 })
+  const team = await makeTeam(mill, owner, 'Both')
+  await team.join(friend, 'owner')
+  await team.as(friend)('POST', '/invitations', { email: 'somebody@example.org', role: 'viewer' })
+  expect(await admin.call('DELETE', `/api/v1/users/${owner.id}`)).toMatchObject({ status: 202 })
+  await expect.poll(() => mill.call('POST', '/hooks/forgotten/mine'), { timeout: 5_000 }).toMatchObject({ status: 404 })
+  const left = async () => Object.keys(await rowsOf(owner.workspace_id)).filter((table) => !['audit_entries', 'mails'].includes(table))
+  await expect.poll(left, { timeout: 10_000 }).toEqual([])
+  expect(await team.as(friend)('GET', '/members?total=true')).toMatchObject({ status: 200, body: { total: 1 } })
+})
+
 test('a workspace that has lost its owners in any other way gets one', async () => {
   const owner = await mill.register()
   const team = await makeTeam(mill, owner, 'Orphan')

@@ -289,6 +289,24 @@ test('a plan says how many belong to a workspace, invitations included', async (
   })
 })
 
+test('an invitation that a smaller plan has no room for any more waits until there is', async () => {
+  const owner = await mill.register()
+  const team = await makeTeam(mill, owner)
+  for (const user of [adam, mia]) await team.join(user, 'member')
+  const user = await mill.register()
+  const { token } = await invite(team, user.email, 'viewer', owner)
+  const put = async (plan: string) => {
+    await mill.database.owner`update users set plan = ${plan} where id = ${owner.id}`
+    await mill.app
+      .asSystem('a test changes a plan')
+      .tx(async (tx) => tx.emit(memberAdded, { workspace_id: team.id, user_id: owner.id, role: 'owner' }))
+  }
+  await put('free')
+  expect(await accept(user, token)).toMatchObject({ status: 402, body: { code: 'plans.limit_reached', feature: 'seats' } })
+  await put('basic')
+  expect(await accept(user, token)).toMatchObject({ status: 200 })
+})
+
 test('a workspace sends a hundred invitations an hour and no more', async () => {
   const owner = await mill.register()
   const team = await makeTeam(mill, owner)
