@@ -76,9 +76,18 @@ test('an account that a stranger made with the address beforehand loses every wa
   )
   const { location } = await browser.visit(started.body.authorization_url)
   expect((await browser.visit(location as string)).location).toMatch(/#linked=other$/)
-  const key = await stranger.call('POST', '/api/v1/auth/api-keys', {
-    body: { name: 'kept', permissions: ['account:read'], password: stranger.password },
-  })
+  const key = await stranger.call('POST', '/api/v1/auth/api-keys', { body: { name: 'kept', permissions: ['account:read'] } })
+  expect(key.status).toBe(201)
+  const withKey = () => mill.call('GET', '/api/v1/auth/me', { headers: { 'x-api-key': key.body.key } })
+  expect(await withKey()).toMatchObject({ status: 200 })
+  // And one that the stranger has begun to link and goes on with later.
+  const later = newBrowser()
+  const begun = await later.post(
+    `${mill.url}/api/v1/auth/oidc/other/link`,
+    { password: stranger.password },
+    { authorization: `Bearer ${stranger.access_token}` },
+  )
+  const way_back = (await later.visit(begun.body.authorization_url)).location as string
 
   const reply = await at.signIn()
   expect(reply).toMatchObject({ status: 200, body: { user: { id: stranger.id, email, email_verified: true } } })
@@ -89,8 +98,8 @@ test('an account that a stranger made with the address beforehand loses every wa
     headers: { 'x-forwarded-for': `198.19.8.${number}` },
   })
   expect(refreshed.status).toBe(401)
-  if (key.status === 201)
-    expect(await mill.call('GET', '/api/v1/auth/me', { headers: { 'x-api-key': key.body.key } })).toMatchObject({ status: 401 })
+  expect(await withKey()).toMatchObject({ status: 401 })
+  expect(await later.visit(way_back)).toMatchObject({ status: 400 })
   // The stranger's identity is no way in any more: it has no account.
   expect(await refusal(visitor(mill, 'other'))).toBe('auth.email_missing')
   const { body } = await mill.as(reply.body)('GET', '/api/v1/auth/identities')
