@@ -7,12 +7,11 @@ import { isKnownNetwork } from './sign-in-networks.ts'
 
 export interface Attempts {
   /**
-   * Counts a try before the password is looked at, so that many at once cannot slip past. 429 `identity.too_many_attempts`,
-   * 429 `identity.account_guarded`.
+   * Looks at a password, unless there were too many wrong ones; `look` answers null for a wrong one. The try counts before it is looked at, so
+   * that many at once cannot slip past, and is given back when it was right or could not be looked at. Errors: 429
+   * `identity.too_many_attempts`, 429 `identity.account_guarded`, and what `look` throws.
    */
-  readonly begin: (email: string, address: string | null) => Promise<void>
-  /** Gives the try back: the password was right. */
-  readonly succeeded: (email: string, address: string | null) => Promise<void>
+  readonly attempt: <Found>(email: string, address: string | null, look: () => Promise<Found | null>) => Promise<Found | null>
 }
 
 /**
@@ -39,19 +38,31 @@ export const attempts = defineService<Attempts>({
     const byPair = store.counter('sign-in', here.window_s)
     const byNetwork = store.counter('sign-in:network', spray.window_s)
     const byAccount = store.counter('sign-in:account', crowd.window_s)
+    const count = async (email: string, network: string): Promise<void> => {
+      // One after the other: what is refused here is not held against the account by a single network.
+      refuseBeyond(here.tries, await byPair.add(`${email}|${network}`))
+      refuseBeyond(spray.tries, await byNetwork.add(network))
+      const all = await byAccount.add(email)
+      if (all.used > crowd.tries) await refuseStranger(app, email, network, all)
+    }
+    /** One try each; of an account of one's own the others must not be wiped out. */
+    const giveBack = async (email: string, network: string): Promise<void> => {
+      await Promise.all([byPair.add(`${email}|${network}`, -1), byNetwork.add(network, -1), byAccount.add(email, -1)])
+    }
     return {
-      begin: async (email, address) => {
+      attempt: async (email, address, look) => {
         const network = networkOf(address)
-        // One after the other: what is refused here is not held against the account by a single network.
-        refuseBeyond(here.tries, await byPair.add(`${email}|${network}`))
-        refuseBeyond(spray.tries, await byNetwork.add(network))
-        const all = await byAccount.add(email)
-        if (all.used > crowd.tries) await refuseStranger(app, email, network, all)
-      },
-      succeeded: async (email, address) => {
-        const network = networkOf(address)
-        // Who knows the password has nothing to guess. The others are given back one try only: an account of one's own must not wipe them.
-        await Promise.all([byPair.reset(`${email}|${network}`), byNetwork.add(network, -1), byAccount.add(email, -1)])
+        await count(email, network)
+        const found = await look().catch(async (error: unknown) => {
+          // The server was too busy, or the database away: nothing was guessed.
+          await giveBack(email, network)
+          throw error
+        })
+        if (found === null) return null
+        await giveBack(email, network)
+        // Who knows the password has nothing to guess.
+        await byPair.reset(`${email}|${network}`)
+        return found
       },
     }
   },

@@ -16,12 +16,11 @@ const fresh_ms = 15 * 60_000
  */
 export const requirePassword = async (ctx: Ctx, user: UserRow, given: string, stored: string | null): Promise<void> => {
   const address = ctx.client?.address ?? null
-  await ctx.use(attempts).begin(user.email, address)
-  if (!(await ctx.use(hashPool).verify(given, stored))) {
+  const right = await ctx.use(attempts).attempt(user.email, address, async () => (await ctx.use(hashPool).verify(given, stored)) || null)
+  if (right === null) {
     await ctx.asSystem('note that a password was wrong').tx(async (tx) => tx.emit(reauthenticationFailed, { user_id: user.id }))
     throw errors.password_wrong()
   }
-  await ctx.use(attempts).succeeded(user.email, address)
 }
 
 /**

@@ -57,17 +57,19 @@ export const register = async (ctx: Ctx, input: Registration, client: Client): P
  */
 export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tokens> => {
   const email = users.normaliseEmail(input.email)
-  await ctx.use(attempts).begin(email, client.address)
   const system = ctx.asSystem('check the password of somebody who is not signed in yet')
-  const user = await users.byEmail(system, email)
-  const stored = await store.passwordHash(system.db, user?.id ?? accounts.nobody)
-  const right = await ctx.use(hashPool).verify(input.password, stored)
-  if (!right || user === null || !user.is_active) {
+  const found = await ctx.use(attempts).attempt(email, client.address, async () => {
+    const user = await users.byEmail(system, email)
+    const stored = await store.passwordHash(system.db, user?.id ?? accounts.nobody)
+    const right = await ctx.use(hashPool).verify(input.password, stored)
+    return right && user?.is_active === true ? { user, stored: stored as string } : null
+  })
+  if (found === null) {
     await system.tx(async (tx) => tx.emit(loginFailed, { email, ...client }))
     throw errors.invalid_credentials()
   }
-  await ctx.use(attempts).succeeded(email, client.address)
-  const fresh = isOutdated(stored as string) ? await ctx.use(hashPool).hash(input.password) : null
+  const { user, stored } = found
+  const fresh = isOutdated(stored) ? await ctx.use(hashPool).hash(input.password) : null
   return signIn(ctx, {
     user_id: user.id,
     method: 'password',

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, type KeyObject, randomBytes } from 'node:crypto'
 
 /** Recognisable in a leak, and never mistaken for an access token (a JWT) or an API key. */
 const prefix = 'mlrr_'
@@ -13,7 +13,7 @@ export const firstRefreshToken = (): string => prefix + randomBytes(32).toString
  * The token that follows `token`. It is derived and not random, so that the grace can hand out the very same child without any
  * token being stored: who has the parent but not the installation's key cannot compute it (HMAC-SHA256 as a PRF).
  */
-export const childOf = (token: string, key: Buffer): string => prefix + createHmac('sha256', key).update(token).digest('base64url')
+export const childOf = (token: string, key: KeyObject): string => prefix + createHmac('sha256', key).update(token).digest('base64url')
 
 /** What the database keeps of a token. Plain SHA-256 is enough for 256 random bits. */
 export const refreshTokenHash = (token: string): string => createHash('sha256').update(token).digest('base64url')

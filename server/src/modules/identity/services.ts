@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { App, Ctx, SystemRole, Via, WorkspaceRole } from '../../platform/context.ts'
 import { secrets } from '../../platform/secrets.ts'
 import { defineService } from '../../platform/service.ts'
@@ -77,7 +77,7 @@ export interface TokenKeys {
   /** Makes a new key the one that signs. Answers its id. */
   readonly rotate: () => Promise<string>
   /** Derives the children of refresh tokens. */
-  readonly refresh_key: Buffer
+  readonly refresh_key: KeyObject
 }
 
 const secretName = 'identity.signing_keys'
@@ -93,7 +93,7 @@ export const tokenKeys = defineService<TokenKeys>({
       const text = await store.getOrCreate(secretName, () => JSON.stringify([makeSigningKey(app.newId(), app.now())]))
       return { text, keys: JSON.parse(text) as SigningKey[] }
     }
-    const refresh_key = Buffer.from(await store.getOrCreate('identity.refresh_key', newRefreshKey), 'base64')
+    const refresh_key = createSecretKey(await store.getOrCreate('identity.refresh_key', newRefreshKey), 'base64')
     let tokens = createAccessTokens((await read()).keys)
     let looking: Promise<AccessTokens> | null = null
     let looked_at = Number.NEGATIVE_INFINITY
