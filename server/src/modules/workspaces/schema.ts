@@ -60,7 +60,7 @@ export const Member = Type.Object(
 )
 export type Member = Static<typeof Member>
 
-export const RoleChange = Type.Object({ role: WorkspaceRole }, { ...closed, title: 'RoleChange' })
+export const MemberChange = Type.Object({ role: WorkspaceRole }, { ...closed, title: 'MemberChange' })
 
 export const Transfer = Type.Object(
   { user_id: Type.String({ format: 'uuid', description: 'A member of the workspace, who becomes an owner of it.' }) },

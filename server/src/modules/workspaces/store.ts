@@ -86,13 +86,13 @@ export const updateWorkspace = async (
     .execute()
 }
 
-/** Changes of one workspace and its members come one after the other: each takes this lock first. */
+/** Changes of one workspace and its members come one after the other: each takes this lock first. What else is made in it does not wait. */
 export const lockWorkspace = (db: TxDb, id: string): Promise<LockedRow | undefined> =>
   db
     .selectFrom('workspaces')
     .select((of) => ['id', 'name', 'slug', of('personal_of', 'is not', null).as('is_personal'), 'deleted_at', 'purge_at', 'revision'])
     .where('id', '=', id)
-    .forUpdate()
+    .forNoKeyUpdate()
     .$castTo<LockedRow>()
     .executeTakeFirst()
 

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import { keyset, pageOf, PageQuery } from '../../../platform/http/paging.ts'
 import { route } from '../../../platform/http/route.ts'
+import { errors as mailErrors } from '../../mail/errors.ts'
 import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
 import { WorkspaceRole } from '../schema.ts'
@@ -38,6 +39,7 @@ export const inviteMember = route({
     errors.already_invited,
     errors.role_above_own,
     errors.personal,
+    mailErrors.address_invalid,
     planErrors.limit_reached,
     httpErrors.rate_limited,
   ],

@@ -3,7 +3,7 @@ import { pageOf, pageQuery } from '../../../platform/http/paging.ts'
 import { route } from '../../../platform/http/route.ts'
 import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
-import { Member, RoleChange, Transfer, WorkspaceRole } from '../schema.ts'
+import { Member, MemberChange, Transfer, WorkspaceRole } from '../schema.ts'
 import * as members from './members.ts'
 
 const Id = Type.String({ format: 'uuid' })
@@ -40,7 +40,7 @@ export const putMember = route({
   allow: 'workspace:manage',
   workspace: 'id',
   params: ofMember,
-  body: RoleChange,
+  body: MemberChange,
   replies: { 200: Member },
   errors: [errors.not_found, errors.member_not_found, errors.role_above_own, errors.last_owner, errors.personal, planErrors.limit_reached],
   handler: (ctx, { params, body }) => members.setRole(ctx, params.user_id, body.role),
