@@ -39,6 +39,7 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   const invitation = { email: `friend-of-${name}@example.org`, role: 'viewer' }
   const invited = await user.call('POST', `/api/v1/workspaces/${user.workspace_id}/invitations`, { body: invitation })
   expect(invited.status).toBe(201)
+  expect((await user.call('POST', '/api/v1/users/profile/exports')).status).toBe(202)
   await vi.waitFor(async () => {
     const [row] = await mill.database
       .owner`select count(*)::int as n from executions where workspace_id = ${user.workspace_id} and finished_at is not null`

@@ -20,6 +20,8 @@ export interface Operation {
   readonly path: string
   readonly name: string
   readonly is_public: boolean
+  /** No role in a workspace gives it, and of the installation's only that of its admins. */
+  readonly admins_only: boolean
   readonly parameters: readonly Parameter[]
   /** Of the body; null when the route takes none. */
   readonly body: Schema | null
@@ -34,6 +36,7 @@ interface Described {
   readonly parameters?: readonly (Parameter | { readonly $ref: string })[]
   readonly requestBody?: { readonly content: { readonly [type: string]: { readonly schema: Schema } } }
   readonly security: readonly object[]
+  readonly 'x-permission'?: { readonly roles: readonly string[]; readonly workspace_roles: readonly string[] }
 }
 
 /** Every route of `/openapi.json`, so that a new one is attacked without a word in a test. */
@@ -50,17 +53,23 @@ export const operationsOf = async (mill: TestApp): Promise<readonly Operation[]>
       path,
       name: `${method.toUpperCase()} ${path}`,
       is_public: described.security.length === 0,
+      admins_only: isForAdmins(described['x-permission']),
       parameters: (described.parameters ?? []).map((parameter) => resolve<Parameter>(parameter)),
       body: described.requestBody === undefined ? null : resolve(described.requestBody.content['application/json']?.schema ?? {}),
     })),
   )
 }
 
+const isForAdmins = (permission: Described['x-permission']): boolean =>
+  permission !== undefined && permission.workspace_roles.length === 0 && !permission.roles.includes('user')
+
 export const isApi = ({ path }: Operation): boolean => path.startsWith('/api/v1')
 
 /** A path with its parameters filled in; those that are not named get an id that nothing has. */
 export const pathOf = (operation: Operation, values: { readonly [name: string]: string } = {}): string =>
-  operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? (name === 'version' ? '1' : nobodys_id))
+  operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? others[name] ?? nobodys_id)
+
+const others: { readonly [name: string]: string | undefined } = { version: '1', provider: 'acme', email: 'nobody@example.org' }
 
 export const nobodys_id = '01900000-0000-7000-8000-00000000dead'
 
@@ -119,6 +128,20 @@ export const fromAnywhere = (call: Call): Call => {
     calls += 1
     const address = `10.${(run + calls) >> 16}.${((run + calls) >> 8) & 255}.${(run + calls) & 255}`
     return call(method, path, { ...request, headers: { 'x-forwarded-for': address, ...request.headers } })
+  }
+}
+
+/** As one of several people: who has used up what a route grants one person makes room for the next. */
+export const oneOf = (people: readonly Call[]): Call => {
+  const turns = new Map<string, number>()
+  return async (method, path, request) => {
+    const route = `${method} ${path}`
+    for (;;) {
+      const turn = turns.get(route) ?? 0
+      const reply = await (people[turn] as Call)(method, path, request)
+      if (reply.status !== 429 || turn + 1 >= people.length) return reply
+      turns.set(route, Math.max(turns.get(route) ?? 0, turn + 1))
+    }
   }
 }
 
