@@ -5,6 +5,7 @@ import type { Bench, Line } from './bench.ts'
 import { drawChart } from './chart.ts'
 import { audit } from './figures/audit.ts'
 import { login } from './figures/login.ts'
+import { loginTiming } from './figures/login-timing.ts'
 import { rate } from './figures/rate.ts'
 import { read } from './figures/read.ts'
 import { refresh } from './figures/refresh.ts'
@@ -14,11 +15,11 @@ import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, refresh, start]
+const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, loginTiming, refresh, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 
-${benches.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}
+${benches.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
 
 Prints one line of JSON per figure and writes them to bench/results/, with a chart. Ends with 1 when a target is missed or a figure cannot be trusted.
 --profile measures once, under the profiler, prints where the time goes, and writes no result.

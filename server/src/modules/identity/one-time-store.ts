@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Json } from '../../lib/json.ts'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
 
@@ -7,11 +6,6 @@ export interface TokenRow {
   readonly user_id: string | null
   readonly data: { readonly [field: string]: Json }
   readonly created_at: string
-}
-
-/** One at a time gives out tokens of this purpose to this user, until the transaction ends. */
-export const lockGiving = async (db: TxDb, purpose: string, user_id: string): Promise<void> => {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`millrace.one_time.${purpose}.${user_id}`}, 0))`.execute(db)
 }
 
 export const insert = async (db: TxDb, token: TokenRow & { readonly token_hash: string; readonly expires_at: string }): Promise<void> => {

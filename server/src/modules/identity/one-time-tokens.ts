@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Json } from '../../lib/json.ts'
 import type { Ctx, TxCtx } from '../../platform/context.ts'
+import * as users from '../users/users.ts'
 import * as store from './one-time-store.ts'
 import type { TokenRow } from './one-time-store.ts'
 
@@ -36,7 +37,8 @@ export const give = async (
   const token = prefix + randomBytes(32).toString('base64url')
   const now = tx.now()
   if (user_id !== null && input.beside_older === undefined) {
-    await store.lockGiving(tx.db, purpose, user_id)
+    // The account first, as whoever uses a token does: so neither waits for the other in a circle, and one at a time gives tokens out.
+    await users.lock(tx, user_id)
     await store.deleteOfUser(tx.db, user_id, [purpose])
   }
   await store.deleteExpired(tx.db, iso(now))
