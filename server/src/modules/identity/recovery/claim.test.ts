@@ -29,6 +29,7 @@ const knowUsers = new Set([
   'sessions',
   'passkey_handles',
   'sign_in_networks',
+  'personal_exports',
   'sign_ins',
   'mails',
   'idempotent_replies',
