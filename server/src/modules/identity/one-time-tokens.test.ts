@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { manualClock } from '../../platform/clock.ts'
 import type { TxCtx } from '../../platform/context.ts'
 import { testApp } from '../../test-app.ts'
+import * as users from '../users/users.ts'
 import * as oneTime from './one-time-tokens.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
@@ -78,4 +80,21 @@ test('what a user has is ended, of some purposes or of all', async () => {
   expect(await oneTime.look(mill.app.asSystem('test'), closing, 'closing')).not.toBe(null)
   await inTx((tx) => oneTime.endOfUser(tx, owner.id, 'all'))
   expect(await take(closing, 'closing')).toBe(null)
+})
+
+test('who gives tokens of an account and who ends them never wait for each other in a circle', async () => {
+  const deadlocks = async (): Promise<number> =>
+    (await mill.database.owner`select deadlocks::int as n from pg_stat_database where datname = current_database()`)[0]?.['n'] as number
+  const before = await deadlocks()
+  const endAll = () =>
+    inTx(async (tx) => {
+      await users.lock(tx, owner.id)
+      await oneTime.endOfUser(tx, owner.id, 'all')
+    })
+  await give('opening')
+  await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? give('opening') : endAll())))
+  // Each connection adds its figures to the common ones a second after the last time, and gives no sign of it.
+  await setTimeout(1_500)
+  await Promise.all(Array.from({ length: 16 }, () => give('closing')))
+  expect(await deadlocks()).toBe(before)
 })

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { manualClock } from '../../../platform/clock.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
@@ -185,34 +184,6 @@ test('where addresses have to be confirmed first, nobody is signed in before, an
   } finally {
     await strict.close()
   }
-})
-
-test('links of one account that are made, used and ended at once never wait for each other in a circle', async () => {
-  const deadlocks = async (): Promise<number> =>
-    (await mill.database.owner`select deadlocks::int as n from pg_stat_database where datname = current_database()`)[0]?.['n'] as number
-  const before = await deadlocks()
-  for (const name of ['round1', 'round2', 'round3']) {
-    const user = await mill.register(name)
-    const token = await tokenFor(user.email)
-    for (const path of ['password/forgot', 'magic-link']) await post(path, { email: user.email })
-    const reset = await tokenOf(mill, user.email, 'password_reset')
-    const magic = await tokenOf(mill, user.email, 'magic_link')
-    const own = { authorization: `Bearer ${user.access_token}` }
-    const replies = await Promise.all(
-      Array.from({ length: 4 }, (_, n) => [
-        post('email/verification', undefined, own),
-        post('email/verify', { token }, own),
-        post('email/disown', { token }),
-        post('password/reset', { token: reset, password: `${fresh}-number-${n}` }),
-        post('magic-link/verify', { token: magic }),
-        post('login', { email: user.email, password: user.password }),
-      ]).flat(),
-    )
-    for (const { status, body } of replies) expect(status, JSON.stringify(body)).toBeLessThan(500)
-  }
-  // Each connection adds its figures to the common ones a second after the last time, and gives no sign of it.
-  await setTimeout(1_500)
-  expect(await deadlocks()).toBe(before)
 })
 
 test.each(['password/forgot', 'magic-link'])('%s takes no address to return to', async (path) => {
