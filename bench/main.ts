@@ -5,17 +5,19 @@ import type { Bench, Line } from './bench.ts'
 import { drawChart } from './chart.ts'
 import { audit } from './figures/audit.ts'
 import { login } from './figures/login.ts'
+import { loginBurst } from './figures/login-burst.ts'
 import { loginTiming } from './figures/login-timing.ts'
 import { rate } from './figures/rate.ts'
 import { read } from './figures/read.ts'
 import { refresh } from './figures/refresh.ts'
 import { start } from './figures/start.ts'
 import { steps } from './figures/steps.ts'
+import { tokenCheck } from './figures/token-check.ts'
 import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, loginTiming, refresh, start]
+const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, loginBurst, loginTiming, refresh, tokenCheck, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { onePerTurn } from '../../lib/turns.ts'
 import { hashPassword, nobodysHash, verifyPassword } from './password-hash.ts'
 import { busy } from './errors.ts'
 import { defineService } from '../../platform/service.ts'
@@ -6,11 +7,18 @@ import { defineService } from '../../platform/service.ts'
 /** New hashes are refused once the ones waiting would take longer than this. */
 const maxBacklogMs = 1_000
 
+type Verify = (password: string, hash: string | null) => Promise<boolean>
+
 export interface HashPool {
   /** Throws 503 `identity.busy` at once when the queue is too long. */
   readonly hash: (password: string) => Promise<string>
   /** Against null it computes a hash that matches nothing, and takes as long as for an account that exists. */
-  readonly verify: (password: string, hash: string | null) => Promise<boolean>
+  readonly verify: Verify
+  /**
+   * Does what comes before a password can be verified, in a place of the queue: who finds none is told so before anything is looked up. One
+   * begins in each turn of the event loop, so that when everybody signs in at once other requests are answered in between.
+   */
+  readonly inLine: <T>(work: (verify: Verify) => Promise<T>) => Promise<T>
   /** Hashes computed since the start, of either kind. */
   readonly computed: () => number
   /** Resolves when nothing is being computed or waiting. */
@@ -24,19 +32,24 @@ export interface HashPool {
  */
 export const createHashPool = (options: { readonly concurrency: number; readonly first_guess_ms?: number }): HashPool => {
   const waiting: (() => void)[] = []
+  const inTurn = onePerTurn()
   const nobody = nobodysHash()
   let running = 0
+  /** Have a place, and no password to verify yet. */
+  let entering = 0
   let computed = 0
   // Moving average of one hash, so that the limit means a second on any machine.
   let average = options.first_guess_ms ?? 40
   const idlers: (() => void)[] = []
 
+  const requireRoom = (): void => {
+    const backlog = ((entering + running + waiting.length) * average) / options.concurrency
+    if (entering + running >= options.concurrency && backlog > maxBacklogMs)
+      throw busy.busy({ headers: { 'retry-after': String(Math.ceil(backlog / 1000)) } })
+  }
   const run = async <T>(work: () => Promise<T>): Promise<T> => {
-    const backlog = ((running + waiting.length) * average) / options.concurrency
-    if (running >= options.concurrency) {
-      if (backlog > maxBacklogMs) throw busy.busy({ headers: { 'retry-after': String(Math.ceil(backlog / 1000)) } })
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    } else running += 1
+    if (running >= options.concurrency) await new Promise<void>((resolve) => waiting.push(resolve))
+    else running += 1
     const started = performance.now()
     try {
       return await work()
@@ -50,9 +63,35 @@ export const createHashPool = (options: { readonly concurrency: number; readonly
     }
   }
 
+  const verify: Verify = (password, hash) => run(async () => (await verifyPassword(password, hash ?? nobody)) && hash !== null)
+
   return {
-    hash: (password) => run(() => hashPassword(password)),
-    verify: (password, hash) => run(async () => (await verifyPassword(password, hash ?? nobody)) && hash !== null),
+    hash: async (password) => {
+      requireRoom()
+      return run(() => hashPassword(password))
+    },
+    verify: async (password, hash) => {
+      requireRoom()
+      return verify(password, hash)
+    },
+    inLine: async (work) => {
+      await new Promise<void>(inTurn)
+      requireRoom()
+      entering += 1
+      let entered = false
+      const enter = (): void => {
+        if (!entered) entering -= 1
+        entered = true
+      }
+      try {
+        return await work((password, hash) => {
+          enter()
+          return verify(password, hash)
+        })
+      } finally {
+        enter()
+      }
+    },
     computed: () => computed,
     idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
   }

@@ -9,7 +9,7 @@ import { attempts } from './attempts.ts'
 import { deviceOf } from './device.ts'
 import { errors } from './errors.ts'
 import { loginFailed, signingKeyRotated } from './events.ts'
-import { hashPool } from './hash-pool.ts'
+import { type HashPool, hashPool } from './hash-pool.ts'
 import { givenBy } from './mfa/mfa.ts'
 import { isOutdated } from './password-hash.ts'
 import { sendVerification } from './recovery/verification.ts'
@@ -58,12 +58,13 @@ export const register = async (ctx: Ctx, input: Registration, client: Client): P
 export const login = async (ctx: Ctx, input: Login, client: Client): Promise<Tokens> => {
   const email = users.normaliseEmail(input.email)
   const system = ctx.asSystem('check the password of somebody who is not signed in yet')
-  const found = await ctx.use(attempts).attempt(email, client.address, async () => {
+  const look = async (verify: HashPool['verify']): Promise<{ readonly user: UserRow; readonly stored: string } | null> => {
     const user = await users.byEmail(system, email)
     const stored = await store.passwordHash(system.db, user?.id ?? accounts.nobody)
-    const right = await ctx.use(hashPool).verify(input.password, stored)
+    const right = await verify(input.password, stored)
     return right && user?.is_active === true ? { user, stored: stored as string } : null
-  })
+  }
+  const found = await ctx.use(attempts).attempt(email, client.address, () => ctx.use(hashPool).inLine(look))
   if (found === null) {
     await system.tx(async (tx) => tx.emit(loginFailed, { email, ...client }))
     throw errors.invalid_credentials()
