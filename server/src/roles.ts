@@ -15,7 +15,17 @@ const owner = [...admin, 'workspace:own']
 export const roles: Roles = {
   system: {
     user,
-    admin: [...user, 'users:read', 'users:manage', 'users:impersonate', 'keys:read_all', 'mails:read', 'audit:read_all', 'health:read'],
+    admin: [
+      ...user,
+      'users:read',
+      'users:manage',
+      'users:appoint',
+      'users:impersonate',
+      'keys:read_all',
+      'mails:read',
+      'audit:read_all',
+      'health:read',
+    ],
   },
   workspace: { viewer, member, admin, owner },
 }

@@ -41,6 +41,8 @@ const readSession = async (app: App, session_id: string, user_id: string): Promi
   ])
   if (session === undefined || session.revoked_at !== null || session.user_id !== user_id) return null
   if (user === null || !user.is_active) return null
+  // Somebody who is made an admin while another admin acts as them.
+  if (session.impersonator_id !== null && user.role === 'admin') return null
   const ends = session.impersonator_id === null ? Number.POSITIVE_INFINITY : await impersonatorEnds(ctx, session)
   if (ends === null) return null
   // An admin who acts as somebody has shown a second factor of their own.

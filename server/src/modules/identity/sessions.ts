@@ -227,9 +227,10 @@ export const lock = async (tx: TxCtx, id: string): Promise<SessionRow | null> =>
 /** The caller's sessions, the last seen first. There are never more than a hundred. */
 export const list = (ctx: Ctx): Promise<readonly SessionRow[]> => store.liveSessions(ctx.db, caller(ctx).user_id, iso(ctx.now()))
 
-/** Who calls, and in which session. For routes that take a session: others have answered 403 before. */
+/** Who calls, and in which session. 403 `http.forbidden` for who shows an API key or a token of another issuer. */
 export const caller = (ctx: Ctx): { readonly user_id: string; readonly session_id: string } => {
-  if (ctx.actor.type !== 'user' || ctx.actor.via.type !== 'session') throw httpErrors.unauthenticated()
+  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
+  if (ctx.actor.via.type !== 'session') throw httpErrors.forbidden({ detail: 'This takes a session of your own: sign in.' })
   return { user_id: ctx.actor.user_id, session_id: ctx.actor.via.session_id }
 }
 

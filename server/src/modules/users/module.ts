@@ -21,6 +21,7 @@ export default defineModule({
     'account:write': { doc: 'Change your own profile.' },
     'users:read': { doc: 'See every account of the installation.' },
     'users:manage': { doc: 'Make, change, switch off and remove accounts of the installation.' },
+    'users:appoint': { doc: 'Make admins of the installation, and make them ordinary users or remove them.', session_only: true },
   },
   personal_data: [
     {

@@ -126,6 +126,18 @@ const shown = (user: UserRow, fields: readonly (keyof ProfileChange)[]): object 
   Object.fromEntries(fields.filter((field) => field !== 'settings').map((field) => [field, user[field]]))
 
 /**
+ * For what makes or unmakes an admin: an API key that manages accounts would otherwise make one who may what no key may. 403
+ * `http.forbidden` without the permission `users:appoint`.
+ */
+export const requireAppointing = (ctx: Ctx): void => {
+  if (ctx.may('users:appoint')) return
+  throw httpErrors.forbidden({
+    detail: 'Admins are made and unmade in a session of your own: sign in.',
+    extra: { permission: 'users:appoint' },
+  })
+}
+
+/**
  * Holds the admins as they are until the transaction ends. 409 `users.last_admin` when nobody but this account is one: two who demote each
  * other at the same moment leave one of them.
  */

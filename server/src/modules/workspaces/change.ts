@@ -8,7 +8,10 @@ import { countOwned, type LockedRow, lockWorkspace } from './store.ts'
 /** What a change stands on: held as it is until the transaction ends. */
 export interface Ground {
   readonly workspace: LockedRow
-  /** Who asks, and their role now: they may have lost the one that the request came in with. */
+  /**
+   * Who asks, and their role now: they may have lost the one that the request came in with. An owner who shows no session of their own has the
+   * standing of an admin, so that a key, or whoever acts as them, gives nobody what takes a session.
+   */
   readonly user_id: string
   readonly role: WorkspaceRole
 }
@@ -36,7 +39,7 @@ export const change = async <T>(ctx: Ctx, options: ChangeOptions, work: (tx: TxC
     if (workspace === undefined || workspace.deleted_at !== null || role === null) throw errors.not_found()
     if (options.permission !== undefined && !gives(ctx, role, options.permission)) throw httpErrors.forbidden()
     if (options.team_only === true && workspace.is_personal) throw errors.personal()
-    return work(tx, { workspace, user_id, role })
+    return work(tx, { workspace, user_id, role: role === 'owner' && !ctx.may('workspace:own') ? 'admin' : role })
   })
 }
 

@@ -17,10 +17,12 @@ import { errors } from './errors.ts'
 import type { NewAccount } from './schema.ts'
 
 /**
- * Makes an account for somebody else, whatever the setting says about registration. Errors: 409 `users.email_taken`, 409 `users.username_taken`,
+ * Makes an account for somebody else, whatever the setting says about registration. Errors: 403 `http.forbidden` for an admin without
+ * `users:appoint`, 409 `users.email_taken`, 409 `users.username_taken`,
  * 422 `auth.password_weak`, 422 `auth.password_twice`, 422 `auth.password_hash_unknown`, 503 `identity.busy`.
  */
 export const createAccount = async (ctx: Ctx, input: NewAccount): Promise<UserRow> => {
+  if (input.role === 'admin') users.requireAppointing(ctx)
   const hash = await hashOf(ctx, input)
   const workspace_id = ctx.newId()
   return ctx.asSystem('an admin makes an account for somebody', workspace_id).tx(async (tx) => {
@@ -58,6 +60,8 @@ const hashOf = async (ctx: Ctx, input: NewAccount): Promise<string | null> => {
  */
 export const eraseAccount = async (ctx: Ctx, user_id: string): Promise<void> => {
   if (callerId(ctx) === user_id) throw authErrors.self_deactivation()
+  const user = await users.byId(ctx.asSystem("an admin erases somebody's account"), user_id)
+  if (user?.role === 'admin') users.requireAppointing(ctx)
   await beginErasure(ctx, user_id)
 }
 

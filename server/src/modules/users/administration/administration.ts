@@ -44,12 +44,14 @@ const within = (ctx: Ctx, id: string, permission: string): Ctx =>
 
 /**
  * Makes somebody an admin or an ordinary user, or puts them on the plan `premium`. Counts at their next request, on every process. For admins.
- * Errors: 404 `users.not_found`, 409 `users.own_role`, 409 `users.last_admin`, 412 when the account is not at `revision` (null: any).
+ * Errors: 403 `http.forbidden` without `users:appoint`, 404 `users.not_found`, 409 `users.own_role`, 409 `users.last_admin`, 412 when the account is
+ * not at `revision` (null: any).
  */
 export const setRole = (ctx: Ctx, id: string, { role }: RoleChange, revision: number | null): Promise<UserRow> =>
   role === 'premium' ? setPlan(ctx, id, 'premium', revision) : changeRole(ctx, id, role, revision)
 
 const changeRole = (ctx: Ctx, id: string, role: User['role'], revision: number | null): Promise<UserRow> => {
+  users.requireAppointing(ctx)
   if (callerId(ctx) === id) throw errors.own_role()
   return ctx.asSystem("an admin changes somebody's role").tx(async (tx) => {
     if (role === 'user') await users.keepAnAdmin(tx, id)

@@ -66,6 +66,17 @@ export const deleteUser = async (db: TxDb, id: string): Promise<void> => {
   await db.deleteFrom('users').where('id', '=', id).execute()
 }
 
+/** When an account was erased; undefined when that is so long ago that the log does not know. Reads the log from its end. */
+export const erasedAt = async (db: ReadDb, user_id: string): Promise<string | undefined> => {
+  const { rows } = await sql<{ created_at: string }>`
+    select created_at
+    from events
+    where name = 'users.erased' and data ->> 'user_id' = ${user_id}::text
+    order by seq desc
+    limit 1`.execute(db)
+  return rows[0]?.created_at
+}
+
 /** The events that somebody caused or that are about their account, where they came from included. Reads the whole log, which is for a job to do. */
 export const deleteEvents = async (db: TxDb, user_id: string): Promise<number> => {
   const { rows } = await sql<{ count: number }>`
