@@ -9,6 +9,11 @@ export const personalData: readonly PersonalData[] = [
     read: (ctx, { id }) => liveSessions(ctx.db, id, new Date(ctx.now()).toISOString()),
   },
   {
+    name: 'sign_in_networks',
+    doc: 'Where the account was signed in to within 90 days.',
+    read: (ctx, { id }) => ctx.db.selectFrom('sign_in_networks').select(['network', 'last_seen_at']).where('user_id', '=', id).execute(),
+  },
+  {
     name: 'api_keys',
     doc: 'The API keys of the account, without the keys.',
     read: (ctx, { id }) =>
