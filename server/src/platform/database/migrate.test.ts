@@ -95,10 +95,10 @@ test('of several servers that start together one migrates and the others wait fo
 test('a server refuses a database of a newer one, and names what it does not know', async () => {
   const database = await emptyDatabase()
   await database.handle.migrate(modules)
-  await database.owner`insert into millrace.migrations (module, name, checksum) values ('audit', '0001-audit', 'x')`
+  await database.owner`insert into millrace.migrations (module, name, checksum) values ('orchard', '0001-orchard', 'x')`
   const refused = database.handle.migrate(modules)
   await expect(refused).rejects.toBeInstanceOf(StartError)
-  await expect(refused).rejects.toThrow(/newer version.*audit\/0001-audit/)
+  await expect(refused).rejects.toThrow(/newer version.*orchard\/0001-orchard/)
 })
 
 test('an applied migration that was edited is refused; other line ends are no edit', async () => {

@@ -1,9 +1,13 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, expect, test, vi } from 'vitest'
+import { jobs } from '../../../engine/jobs.ts'
+import { tidy } from '../../workspaces/deletion/purge.ts'
 import { testApp, type TestApp, type TestUser } from '../../../test-app.ts'
 import { hashPassword } from '../password-hash.ts'
 import { linkIn, mailOf } from '../recovery/post.testing.ts'
 
-const mill = await testApp()
+let ahead_ms = 0
+const mill = await testApp({ clock: { now: () => Date.now() + ahead_ms } })
 afterAll(mill.close)
 const admin = await mill.admin()
 
@@ -86,13 +90,24 @@ test('an account that is erased ends at once, and nothing of the person stays wh
   expect(await login(user.email, user.password)).toMatchObject({ status: 401 })
   await gone(mill, user)
   expect((await mill.events()).map(({ name }) => name)).toContain('users.erased')
+  // What was theirs alone goes within hours, once nobody can still be reading of it.
+  const left = () => mill.database.owner`select from workspaces where id = ${user.workspace_id}`
+  await vi.waitFor(
+    async () => {
+      ahead_ms += 3_600_000
+      await mill.app.use(jobs).start({ job: tidy, workspace_id: null, input: {} })
+      await setTimeout(200)
+      expect(await left()).toHaveLength(0)
+    },
+    { timeout: 15_000 },
+  )
   const tables = await mill.database.owner<{ name: string }[]>`
     select c.relname as name
     from pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`
   for (const { name } of tables) {
     // Events stay for an hour, so that whoever reads them has; the audit says that this account was erased.
-    if (['events', 'audit_entries', 'executions', 'execution_records', 'idempotent_replies', 'mails'].includes(name)) continue
+    if (['events', 'audit_entries', 'executions', 'execution_records', 'idempotent_replies'].includes(name)) continue
     const found = await mill.database.owner.unsafe(`select * from ${name} t where t::text ilike $1 or t::text like $2`, [
       '%canary%',
       `%${user.id}%`,
