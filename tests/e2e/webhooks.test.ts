@@ -22,7 +22,7 @@ const withoutIds = (text: string): string => text.replaceAll(/[\da-f]{8}(-[\da-f
 
 test('the commands of the page about webhooks give what the page shows', async () => {
   const blocks = blocksOf('docs/how-to/receive-webhooks.md')
-  expect(blocks.map(({ language }) => language)).toEqual(['sh', 'sh', 'text', 'sh', 'text', 'sh', 'text', 'sh', 'json'])
+  expect(blocks.map(({ language }) => language)).toEqual(['sh', 'sh', 'text', 'sh', 'text', 'sh', 'text', 'sh', 'json', 'sh', 'text'])
   const here = (text: string): string =>
     text.replaceAll('http://127.0.0.1:3000', mill.url).replaceAll('127.0.0.1:3000', new URL(mill.url).host)
   let printed = ''

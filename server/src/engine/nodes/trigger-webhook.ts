@@ -6,6 +6,51 @@ const one_of = <const Value extends string>(values: readonly Value[], options: {
 
 const Method = one_of(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
+const literal = (options: { readonly maxLength: number; readonly pattern?: string; readonly description: string }) =>
+  Type.String({ minLength: 1, format: 'literal', ...options })
+
+const header_name = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
+
+/** How a call has to prove itself. Which of the fields a type needs is checked before a workflow is published. */
+export const WebhookAuth = Type.Object(
+  {
+    type: one_of(['none', 'basic', 'header', 'hmac', 'github', 'stripe', 'standard_webhooks'], {
+      description:
+        'Nothing; a user name and a password; a header with a secret; a signature of the body under a secret; or the signatures of GitHub, Stripe and Standard Webhooks.',
+    }),
+    secret_id: Type.Optional(
+      literal({
+        maxLength: 36,
+        pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+        description: 'A secret of the workspace: the password, the value of the header, or the key of the signature.',
+      }),
+    ),
+    username: Type.Optional(literal({ maxLength: 200, pattern: '^[^:\\x00-\\x1f\\x7f]+$', description: '`basic`: who calls.' })),
+    header: Type.Optional(
+      literal({
+        maxLength: 100,
+        pattern: header_name,
+        description: '`header`: where the secret stands. `hmac`: where the signature stands.',
+      }),
+    ),
+    prefix: Type.Optional(
+      literal({ maxLength: 50, description: '`header` and `hmac`: what stands before the value, as `sha256=` or `Bearer `.' }),
+    ),
+    algorithm: Type.Optional(one_of(['sha256', 'sha512', 'sha1'], { default: 'sha256', description: '`hmac`.' })),
+    encoding: Type.Optional(one_of(['hex', 'base64'], { default: 'hex', description: '`hmac`.' })),
+    tolerance_s: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        default: 300,
+        description: '`stripe` and `standard_webhooks`: how far its time may be from ours.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type WebhookAuth = Static<typeof WebhookAuth>
+
 export const WebhookConfig = Type.Object(
   {
     path: Type.String({
@@ -31,6 +76,7 @@ export const WebhookConfig = Type.Object(
     status: Type.Optional(
       Type.Integer({ minimum: 200, maximum: 599, description: 'Status of the answer; 202 at once, else 200, when not given.' }),
     ),
+    auth: Type.Optional(WebhookAuth),
   },
   { additionalProperties: false },
 )

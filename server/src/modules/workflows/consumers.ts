@@ -1,6 +1,7 @@
 import type { App } from '../../platform/context.ts'
 import { defineConsumer, type News } from '../../platform/events/consumer.ts'
 import { hookTable } from './hooks/table.ts'
+import { openSecrets } from './secrets/open.ts'
 
 const of_workflows = ['workflows.published', 'workflows.paused', 'workflows.resumed', 'workflows.archived', 'workflows.deleted']
 /** What changes at which addresses a workspace is reached, or whether it is. */
@@ -26,4 +27,15 @@ export const followWebhooks = defineConsumer({
   // Whoever deletes a workspace and calls one of its webhooks must find it gone.
   atOnce: followWorkspaces,
   lost: (app) => app.use(hookTable).refresh(app, null),
+})
+
+/** A secret that was replaced or removed elsewhere counts here no longer. */
+export const followSecrets = defineConsumer({
+  name: 'workflows.follow_secrets',
+  delivery: 'every_process',
+  events: ['workflows.secret.updated', 'workflows.secret.deleted'],
+  handle: async (app, events) => {
+    for (const { data } of events) app.use(openSecrets).forget((data as { secret_id: string }).secret_id)
+  },
+  lost: async (app) => app.use(openSecrets).forgetAll(),
 })

@@ -9,6 +9,15 @@ export const errors = defineErrors('workflows', {
     title: 'No active workflow listens here',
     doc: 'No workflow of the workspace has published this path, or the one that did is paused.',
   },
+  hook_unauthorized: {
+    status: 401,
+    title: 'The webhook does not take this call',
+    doc: 'Its credentials or its signature are missing, wrong, or too old. Which of them is for the sender to find out.',
+  },
+  secret_not_found: { status: 404, title: 'There is no such secret', doc: 'The same for a secret of another workspace.' },
+  secret_name_taken: { status: 409, title: 'The workspace has a secret of this name' },
+  secret_in_use: { status: 409, title: 'A published webhook asks for this secret' },
+  too_many_secrets: { status: 409, title: 'The workspace has as many secrets as one may have' },
   not_active: {
     status: 409,
     title: 'The workflow is not active',

@@ -31,3 +31,21 @@ export const deleted = defineEvent({
   doc: 'A workflow and its versions were removed; its executions stay until their retention is over.',
   data: About,
 })
+
+const secret = { secret_id: Type.String({ format: 'uuid' }), name: Type.String() }
+
+export const secretCreated = defineEvent({
+  name: 'workflows.secret.created',
+  doc: 'A secret for workflows was kept. Its value is told to nobody.',
+  data: Type.Object(secret),
+})
+export const secretUpdated = defineEvent({
+  name: 'workflows.secret.updated',
+  doc: 'A secret for workflows was renamed or, where `replaced`, given a new value.',
+  data: Type.Object({ ...secret, replaced: Type.Boolean() }),
+})
+export const secretDeleted = defineEvent({
+  name: 'workflows.secret.deleted',
+  doc: 'A secret for workflows was removed.',
+  data: Type.Object(secret),
+})

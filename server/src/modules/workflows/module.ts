@@ -1,10 +1,13 @@
 import { defineModule } from '../../platform/module.ts'
-import { followWebhooks } from './consumers.ts'
+import { followSecrets, followWebhooks } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import * as executionRoutes from './execution-routes.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
+import { hookRefusals } from './hooks/refusals.ts'
+import { openSecrets } from './secrets/open.ts'
+import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
@@ -21,10 +24,10 @@ export default defineModule({
     'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
   },
   events: Object.values(events),
-  services: [hookTable],
-  routes: [...Object.values(routes), ...Object.values(executionRoutes), callHook],
+  services: [hookTable, openSecrets, hookRefusals],
+  routes: [...Object.values(routes), ...Object.values(executionRoutes), ...Object.values(secretRoutes), callHook],
   statistics: [executions],
   personal_data: [personalData],
-  consumers: [followWebhooks],
+  consumers: [followWebhooks, followSecrets],
   migrations: new URL('./migrations/', import.meta.url),
 })

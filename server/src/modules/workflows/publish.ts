@@ -8,7 +8,8 @@ import { errors } from './errors.ts'
 import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
-import { tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
+import { knownSecrets } from './secrets/store.ts'
+import { authProblems, tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
 
 const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
@@ -17,7 +18,9 @@ const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition)
   if (too_many !== null) return [too_many]
   const taken = await store.webhooksOfOthers(ctx.db, workflow_id, [...new Set(webhooks.map(({ path }) => path))])
   const { problems } = await checkInTurns(definition, { nodeTypes: ctx.use(nodeTypes) })
-  return [...problems, ...webhookProblems(webhooks, taken)]
+  const named = webhooks.flatMap(({ secret_id }) => secret_id ?? [])
+  const secrets = named.length === 0 ? new Set<string>() : await knownSecrets(ctx.db, [...new Set(named)])
+  return [...problems, ...webhookProblems(webhooks, taken), ...authProblems(webhooks, secrets)]
 }
 
 /** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`, 412. */

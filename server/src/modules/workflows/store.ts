@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
-import type { Definition, Status } from './schema.ts'
+import type { Definition, Status, WebhookAuth } from './schema.ts'
 
 /** A trigger as it is stored: a webhook's URL depends on where the installation is reached, its path does not. */
 export interface StoredTrigger {
@@ -178,6 +178,8 @@ export interface WebhookRow {
   readonly node_id: string
   readonly respond: 'immediate' | 'last_node' | 'respond_node'
   readonly status: number | null
+  readonly auth: WebhookAuth | null
+  readonly secret_id: string | null
 }
 
 /** Which of these addresses other workflows of the caller's workspace hold. */
@@ -226,6 +228,7 @@ export interface LiveRow {
   readonly node_id: string | null
   readonly respond: WebhookRow['respond'] | null
   readonly reply_status: number | null
+  readonly auth: WebhookAuth | null
 }
 
 /**
@@ -247,9 +250,11 @@ export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<rea
       'h.node_id',
       'h.respond',
       'h.status as reply_status',
+      'h.auth',
     ])
     .$if(ids !== null, (query) => query.where(sql<boolean>`w.id = any(${ids}::uuid[])`))
     .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))
+    .$castTo<LiveRow>()
     .execute()
 
 /** Those of workflows alone: what the product does for itself runs under no workflow. The id says when an execution began, so one range of ids is read. */

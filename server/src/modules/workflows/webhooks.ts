@@ -1,5 +1,7 @@
 import type { Definition, DefinitionNode } from '../../engine/graph/definition.ts'
-import { methodsOf, type WebhookConfig, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
+import { methodsOf, type WebhookAuth, type WebhookConfig, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
+import { authMistakes } from './hooks/signatures.ts'
+import { isJsonObject } from '../../lib/json.ts'
 import type { Problem } from './schema.ts'
 import type { StoredTrigger, WebhookRow } from './store.ts'
 
@@ -12,6 +14,8 @@ export interface DeclaredWebhook {
   readonly path: string
   readonly respond: WebhookRow['respond']
   readonly status: number | null
+  readonly auth: WebhookAuth | null
+  readonly secret_id: string | null
 }
 
 const isTrigger = (node: DefinitionNode): boolean => node.type.startsWith('trigger.') && node.disabled !== true
@@ -21,6 +25,8 @@ const pathOf = (node: DefinitionNode): string | null => {
   const path = node.config?.['path']
   return node.type === webhookTrigger.type && typeof path === 'string' ? path : null
 }
+
+const isId = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
 
 const responds = ['immediate', 'last_node', 'respond_node'] as const
 
@@ -33,6 +39,8 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
     const respond = responds.find((mode) => mode === config.respond) ?? 'immediate'
     const methods = methodsOf(config)
     const status = typeof config.status === 'number' ? config.status : null
+    const auth = isJsonObject(config.auth) && config.auth.type !== 'none' ? config.auth : null
+    const secret_id = isId(auth?.secret_id) ? auth.secret_id : null
     return (Array.isArray(methods) ? methods : []).map((method) => ({
       index,
       node_id: node.id,
@@ -40,6 +48,8 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
       path,
       respond,
       status,
+      auth,
+      secret_id,
     }))
   })
 
@@ -69,12 +79,22 @@ export const tooManyTriggers = (definition: Definition, webhooks: readonly Decla
   return { path: '/nodes', severity: 'error', message }
 }
 
-const problemAt = (webhook: DeclaredWebhook, message: string): Problem => ({
+const problemAt = (webhook: DeclaredWebhook, message: string, field = 'path'): Problem => ({
   node_id: webhook.node_id,
-  path: `/nodes/${webhook.index}/config/path`,
+  path: `/nodes/${webhook.index}/config/${field}`,
   severity: 'error',
   message,
 })
+
+/** What is missing for a webhook to know its callers. `secrets`: those of its workspace. A webhook of several methods is looked at once. */
+export const authProblems = (webhooks: readonly DeclaredWebhook[], secrets: ReadonlySet<string>): readonly Problem[] =>
+  [...new Map(webhooks.map((webhook) => [webhook.index, webhook])).values()].flatMap((webhook) => {
+    const { auth, secret_id } = webhook
+    if (auth === null) return []
+    const mistakes = authMistakes(auth).map(({ field, message }) => problemAt(webhook, message, `auth/${field}`))
+    if (secret_id === null || secrets.has(secret_id)) return mistakes
+    return [...mistakes, problemAt(webhook, 'The workspace has no such secret', 'auth/secret_id')]
+  })
 
 /** Mistakes that show only beside other webhooks: of the same definition, and those that other workflows hold (`taken`). */
 export const webhookProblems = (

@@ -338,6 +338,19 @@ export interface UsersTable {
   updated_at: string
 }
 
+export interface WorkflowSecretsTable {
+  id: string
+  workspace_id: string
+  name: string
+  sealed: string
+  previous: string | null
+  previous_until: string | null
+  created_by: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
 export interface WorkflowVersionsTable {
   workflow_id: string
   version: number
@@ -358,6 +371,8 @@ export interface WorkflowWebhooksTable {
   node_id: string
   respond: 'immediate' | 'last_node' | 'respond_node'
   status: number | null
+  auth: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  secret_id: string | null
 }
 
 export interface WorkflowsTable {
@@ -448,6 +463,7 @@ export interface Database {
   totp_factors: TotpFactorsTable
   user_passwords: UserPasswordsTable
   users: UsersTable
+  workflow_secrets: WorkflowSecretsTable
   workflow_versions: WorkflowVersionsTable
   workflow_webhooks: WorkflowWebhooksTable
   workflows: WorkflowsTable

@@ -20,6 +20,15 @@ export const handleRaw = (house: House, route: RawRoute, body_limit: number, exc
     exchange.body = body
     const work = (): void => {
       try {
+        const admitted = route.admit?.(house.app, exchange)
+        if (admitted === undefined) answer()
+        else admitted.then(answer).catch((error: unknown) => exchange.fail(error))
+      } catch (error) {
+        exchange.fail(error)
+      }
+    }
+    const answer = (): void => {
+      try {
         const key = exchange.incoming.headers['idempotency-key']
         if (key !== undefined && route.idempotent === true && changing.has(exchange.method)) return once(house, route, exchange, key)
         route.handle(house.app, exchange, exchange)?.catch((error: unknown) => exchange.fail(error))

@@ -167,6 +167,8 @@ export interface RawRoute {
     readonly [status: number]: { readonly description: string; readonly content_type?: string; readonly schema?: TSchema }
   }
   readonly errors?: OrdinaryRoute['errors']
+  /** Throws or rejects for who is not to be let in: before anything is done, and before a stored reply is given again. Undefined where nothing is to be waited for. */
+  readonly admit?: (app: App, request: RawRequest) => Promise<void> | undefined
   /** Answers through `reply`, at once or later. A promise that rejects is answered as `reply.fail` would. */
   readonly handle: (app: App, request: RawRequest, reply: RawReply) => void | Promise<void>
 }

@@ -385,6 +385,7 @@ test('what is known of a workflow gives way to a later revision only', () => {
     node_id: 'hook',
     respond: 'immediate',
     status: null,
+    auth: null,
     method: 'POST',
     path: 'x',
   } as const
@@ -412,6 +413,7 @@ test('an address that has changed hands stays with its new holder', () => {
       node_id: 'hook',
       respond: 'immediate',
       status: null,
+      auth: null,
       method: 'POST',
       path: 'x',
     } as const

@@ -9,23 +9,23 @@ const maxDepth = 64
 const secretHeaders = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key'])
 
 /**
- * What `trigger` is after a webhook call: `{ method, path, headers, query, body, raw_id }`. Throws 400 `http.malformed_json` for
+ * What `trigger` is after a webhook call: `{ method, path, headers, query, body, raw_id }`. `secret_header` holds the webhook's secret itself. Throws 400 `http.malformed_json` for
  * a JSON body that is none, 415 `http.unsupported_media_type` for one that is neither JSON, a form nor text.
  */
-export const payloadOf = (request: RawRequest, path: string): Json => ({
+export const payloadOf = (request: RawRequest, path: string, secret_header: string | null): Json => ({
   method: request.method,
   path,
-  headers: headersOf(request.headers),
+  headers: headersOf(request.headers, secret_header),
   query: request.query === '' ? {} : fieldsOf(request.query),
   body: request.body.length === 0 ? null : bodyOf(request.headers, request.body),
   raw_id: null,
 })
 
-const headersOf = (headers: RawRequest['headers']): JsonObject => {
+const headersOf = (headers: RawRequest['headers'], secret_header: string | null): JsonObject => {
   const kept: Record<string, Json> = {}
   for (const name in headers) {
     const value = headers[name]
-    if (value !== undefined && !secretHeaders.has(name)) kept[name] = value
+    if (value !== undefined && !secretHeaders.has(name) && name !== secret_header) kept[name] = value
   }
   return kept
 }

@@ -1,6 +1,7 @@
 import type { Finished, Running } from '../../../engine/engine.ts'
 import { hops_header, most_hops, readHops } from '../../../engine/hops.ts'
 import type { HttpReply } from '../../../engine/node.ts'
+import type { Json } from '../../../lib/json.ts'
 import type { App } from '../../../platform/context.ts'
 import { Problem } from '../../../platform/errors.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
@@ -9,8 +10,10 @@ import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
 import { settings } from '../settings.ts'
 import { start } from '../start.ts'
+import { authorize } from './authorize.ts'
 import { payloadOf } from './payload.ts'
 import { sentReply } from './reply.ts'
+import { secretHeader } from './signatures.ts'
 import { type Hook, hookTable } from './table.ts'
 
 const json = 'application/json; charset=utf-8'
@@ -36,6 +39,7 @@ export const callHook = rawRoute({
   },
   errors: [
     errors.hook_not_found,
+    errors.hook_unauthorized,
     errors.hook_loop,
     errors.execution_failed,
     planErrors.limit_reached,
@@ -44,6 +48,11 @@ export const callHook = rawRoute({
     httpErrors.unsupported_media_type,
     httpErrors.overloaded,
   ],
+  admit: (app, request) => {
+    const { workspace = '', '*': path = '' } = request.params
+    const hook = app.use(hookTable).at(`${workspace}/${path}`)?.get(request.method)
+    return hook === undefined || hook.auth === null ? undefined : authorize(app, hook.workspace_id, hook.auth, request)
+  },
   handle: (app, request, reply) => {
     const { workspace = '', '*': path = '' } = request.params
     const methods = app.use(hookTable).at(`${workspace}/${path}`)
@@ -51,17 +60,20 @@ export const callHook = rawRoute({
     const hook = methods.get(request.method)
     if (hook === undefined) return otherMethod([...methods.keys()], request, reply)
     if (readHops(request.headers[hops_header]) >= most_hops) throw errors.hook_loop()
-    const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
-    const payload = payloadOf(request, path)
-    try {
-      const running = start(app, { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload })
-      if (!(running instanceof Promise)) return answer(app, hook, running, reply)
-      running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(refused(error)))
-    } catch (error) {
-      reply.fail(refused(error))
-    }
+    run(app, hook, payloadOf(request, path, secretHeader(hook.auth)), reply)
   },
 })
+
+const run = (app: App, hook: Hook, payload: Json, reply: RawReply): void => {
+  const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
+  try {
+    const running = start(app, { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload })
+    if (!(running instanceof Promise)) return answer(app, hook, running, reply)
+    running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(refused(error)))
+  } catch (error) {
+    reply.fail(refused(error))
+  }
+}
 
 /** HEAD and OPTIONS start nothing unless the webhook asks for them: they come from link previews and browsers, unasked. */
 const otherMethod = (methods: readonly string[], request: RawRequest, reply: RawReply): void => {

@@ -1,3 +1,4 @@
+import type { WebhookAuth } from '../../../engine/nodes/trigger-webhook.ts'
 import type { App } from '../../../platform/context.ts'
 import { defineService } from '../../../platform/service.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
@@ -12,6 +13,8 @@ export interface Hook {
   readonly respond: 'immediate' | 'last_node' | 'respond_node'
   /** Of the reply; null for the usual one. */
   readonly status: number | null
+  /** How a call has to prove itself; null: anybody may call. */
+  readonly auth: WebhookAuth | null
 }
 
 /** The webhooks of one workflow as of one revision of it; none while it is not active. */
@@ -120,7 +123,8 @@ const liveOf = (rows: readonly store.LiveRow[]): readonly LiveWorkflow[] =>
 const hookOf = (row: store.LiveRow): LiveWorkflow['hooks'] => {
   const { method, path, version, node_id, respond } = row
   if (row.status !== 'active' || method === null || path === null || version === null || node_id === null || respond === null) return []
-  return [{ method, path, workspace_id: row.workspace_id, workflow_id: row.id, version, node_id, respond, status: row.reply_status }]
+  const { id: workflow_id, workspace_id, reply_status: status, auth } = row
+  return [{ method, path, workspace_id, workflow_id, version, node_id, respond, status, auth }]
 }
 
 export const hookTable = defineService<HookTable>({
