@@ -27,6 +27,6 @@ const identify = (app: App, key: LiveKey | null, text: string, { workspace_id: w
   if (standing === null) throw authErrors.api_key_invalid(refused)
   if (key.expires_at <= app.now()) throw errors.api_key_expired(refused)
   if (wanted !== null && wanted.toLowerCase() !== workspace_id) throw workspaceErrors.not_found()
-  app.use(keyUses).note(key, ip)
+  app.use(keyUses).note(key.key_id, ip)
   return { actor: { type: 'user', user_id, ...standing, via, impersonator_id: null }, workspace_id }
 }

@@ -1,11 +1,10 @@
 import type { App } from '../../../platform/context.ts'
 import { defineService } from '../../../platform/service.ts'
 import { noteUses, type Use } from './store.ts'
-import type { LiveKey } from './live-keys.ts'
 
 export interface KeyUses {
-  /** Notes that a request showed a key, for later. Costs a comparison unless the key was last noted a minute ago. */
-  readonly note: (key: LiveKey, address: string) => void
+  /** Notes that a request showed a key, for later. Costs a look into a map unless the key was last noted a minute ago. */
+  readonly note: (key_id: string, address: string) => void
   /** Writes what was noted; resolves when all that was noted before is written. */
   readonly flush: () => Promise<void>
 }
@@ -18,6 +17,8 @@ export const keyUses = defineService<KeyUses>({
   name: 'identity.api_key_uses',
   create: (app) => {
     const noted = new Map<string, Use>()
+    /** When each key was noted last, within the minute; Unix milliseconds. */
+    const recent = new Map<string, number>()
     let timer: NodeJS.Timeout | null = null
     let writing: Promise<void> = Promise.resolve()
     const flush = (): Promise<void> => {
@@ -25,15 +26,17 @@ export const keyUses = defineService<KeyUses>({
       timer = null
       const uses = [...noted.values()]
       noted.clear()
+      for (const [key_id, at] of recent) if (app.now() - at >= every_ms) recent.delete(key_id)
       if (uses.length > 0) writing = writing.then(() => write(app, uses))
       return writing
     }
     return {
-      note: (key, address) => {
+      note: (key_id, address) => {
         const now = app.now()
-        if (now - key.used_at < every_ms) return
-        key.used_at = now
-        noted.set(key.key_id, { id: key.key_id, at: new Date(now).toISOString(), address })
+        const last = recent.get(key_id)
+        if (last !== undefined && now - last < every_ms) return
+        recent.set(key_id, now)
+        noted.set(key_id, { id: key_id, at: new Date(now).toISOString(), address })
         timer ??= setTimeout(() => void flush(), gather_ms).unref()
       },
       flush,

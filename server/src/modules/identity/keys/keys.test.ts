@@ -158,12 +158,12 @@ test('a flood of keys that do not exist costs one statement at a time, however m
   const spy = vi.spyOn(mill.app.database, 'read').mockImplementation((scope) => {
     const db = read(scope)
     const executor = db.getExecutor()
-    const { executeQuery } = executor
+    const executeQuery = executor.executeQuery.bind(executor)
     vi.spyOn(executor, 'executeQuery').mockImplementation(async (query, ...rest) => {
-      if (!query.sql.includes('key_hash')) return executeQuery.call(executor, query, ...rest)
+      if (!query.sql.includes('key_hash')) return executeQuery(query, ...rest)
       lookUps.all++
       lookUps.most = Math.max(lookUps.most, ++lookUps.now)
-      return executeQuery.call(executor, query, ...rest).finally(() => lookUps.now--)
+      return executeQuery(query, ...rest).finally(() => lookUps.now--)
     })
     return db
   })
@@ -308,6 +308,19 @@ test('a key ends with the standing of its owner: switched off, no member any mor
   await vi.waitFor(async () => expect(await status(own, second)).toBe(401), { timeout: 1_000, interval: 20 })
   expect((await switched(true)).status).toBe(200)
   expect(await status(own)).toBe(200)
+})
+
+test('a key loses with the role of its owner what that role gave', async () => {
+  const user = await mill.register()
+  const role = (to: 'admin' | 'user') => admin.call('PUT', `/api/v1/users/admin/users/${user.id}/role`, { body: { role: to } })
+  expect((await role('admin')).status).toBe(200)
+  const key = await make(user, { permissions: ['users:read', 'account:read'] })
+  const all = (on = mill) => withKey(key, on)('GET', '/api/v1/users/admin/users')
+  for (const on of [mill, second]) expect((await all(on)).status).toBe(200)
+  expect((await role('user')).status).toBe(200)
+  expect(await all()).toMatchObject({ status: 403, body: { permission: 'users:read' } })
+  await vi.waitFor(async () => expect((await all(second)).status).toBe(403), { timeout: 1_000, interval: 20 })
+  expect(await status(key)).toBe(200)
 })
 
 test('keys of an account that nobody confirmed go when the owner of its address takes it over', async () => {

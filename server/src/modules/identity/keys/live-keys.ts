@@ -19,8 +19,6 @@ export interface LiveKey extends CachedActor {
   readonly expires_at: number
   /** What its owner is there now; null for one who is switched off or does not belong to the workspace any more. */
   readonly standing: { readonly role: SystemRole; readonly plan: string; readonly workspace_role: WorkspaceRole } | null
-  /** When its use was noted last, Unix milliseconds. */
-  used_at: number
 }
 
 export interface LiveKeys extends ActorCache<LiveKey> {
@@ -86,6 +84,5 @@ const withStanding = async (app: App, public_part: string, row: StoredKey): Prom
     via: { type: 'api_key', key_id: row.id, permissions: new Set(row.permissions), requests_per_hour: row.requests_per_hour, must_enrol },
     expires_at: row.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(row.expires_at),
     standing: good ? { role: user.role, plan: user.plan, workspace_role } : null,
-    used_at: row.last_used_at === null ? 0 : Date.parse(row.last_used_at),
   }
 }

@@ -129,10 +129,7 @@ export const deleteKeys = (
     .returning(columns)
     .execute()
 
-export type StoredKey = Pick<
-  KeyRow,
-  'id' | 'user_id' | 'workspace_id' | 'permissions' | 'expires_at' | 'requests_per_hour' | 'last_used_at'
-> & {
+export type StoredKey = Pick<KeyRow, 'id' | 'user_id' | 'workspace_id' | 'permissions' | 'expires_at' | 'requests_per_hour'> & {
   readonly key_hash: string
 }
 
@@ -140,7 +137,7 @@ export type StoredKey = Pick<
 export const storedKeys = (db: ReadDb, ids: readonly string[]): Promise<readonly StoredKey[]> =>
   db
     .selectFrom('api_keys')
-    .select(['id', 'user_id', 'workspace_id', 'permissions', 'expires_at', 'requests_per_hour', 'last_used_at', 'key_hash'])
+    .select(['id', 'user_id', 'workspace_id', 'permissions', 'expires_at', 'requests_per_hour', 'key_hash'])
     .where(sql<boolean>`id = any(${ids}::uuid[])`)
     .execute()
 
