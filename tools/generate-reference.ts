@@ -182,7 +182,7 @@ const events = (): string => {
 }
 
 const nodesIntro =
-  'What a workflow is made of. A string with `{{ … }}` is evaluated; a field of the format `expression` is CEL without braces too.'
+  'What a workflow is made of. A string with `{{ … }}` is evaluated; a field of the format `expression` is CEL without braces too. What is evaluated for each element of a list may name `item` and `index`.'
 
 const nodes = (): string => {
   const types = [...coreNodes, ...all.flatMap((module) => (module.nodes ?? []) as readonly NodeType[])].toSorted((a, b) =>
@@ -191,13 +191,23 @@ const nodes = (): string => {
   return types
     .map(
       (node) =>
-        `## \`${node.type}\`\n\n${node.title}. ${node.description}\n\nKind: ${node.kind}. Ports: ${portsOf(node)}.\n\n### Config\n\n${fields(node.config)}`,
+        `## \`${node.type}\`\n\n${node.title}. ${node.description}\n\nKind: ${node.kind}. Ports: ${portsOf(node)}.\n\n### Config\n\n${fields(node.config)}${exampleOf(node)}`,
     )
     .join('\n')
 }
 
+const json = (value: unknown): string => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\`\n`
+
+const exampleOf = ({ kind, example }: NodeType): string => {
+  if (example === undefined) return ''
+  const { config, trigger, output, ports = ['out'] } = example
+  const given = trigger === undefined ? '' : `\n${kind === 'trigger' ? 'starts with' : 'with this `trigger`'}\n\n${json(trigger)}`
+  const through = ports.length === 0 ? '' : ` through ${ports.map((port) => `\`${port}\``).join(' and ')}`
+  return `\n### Example\n\n${json(config)}${given}${output === undefined ? '' : `\ngives,${through},\n\n${json(output)}`}`
+}
+
 const portsOf = ({ ports = ['out'] }: NodeType): string =>
-  typeof ports === 'function' ? 'as its config says' : ports.map((port) => `\`${port}\``).join(', ')
+  typeof ports === 'function' ? 'as its config says' : ports.length === 0 ? 'none' : ports.map((port) => `\`${port}\``).join(', ')
 
 interface ObjectSchema {
   readonly properties?: { readonly [name: string]: { readonly description?: string; readonly default?: unknown } & object }
@@ -223,7 +233,9 @@ const typeOf = (schema: object): string => {
     const: constant,
     anyOf,
     items,
-  } = schema as { type?: string; format?: string; const?: unknown; anyOf?: object[]; items?: object }
+    evaluate,
+  } = schema as { type?: string; format?: string; const?: unknown; anyOf?: object[]; items?: object; evaluate?: string }
+  if (evaluate === 'per_item') return `${typeOf({ ...schema, evaluate: undefined })}, for each element`
   if (constant !== undefined) return `\`${JSON.stringify(constant)}\``
   if (anyOf) return anyOf.map(typeOf).join(' or ')
   if (type === 'array') return `list of ${items ? typeOf(items) : 'anything'}`

@@ -47,7 +47,7 @@ const checkPort = (edge: SeenEdge, from: SeenNode, report: Report): void => {
     return
   }
   if (ports.includes(edge.port)) return
-  const list = ports.map((port) => `"${port}"`).join(', ')
+  const list = ports.length === 0 ? 'none' : ports.map((port) => `"${port}"`).join(', ')
   report({ ...at, severity: 'error', message: `"${edge.from}" (${type.type}) has no port "${edge.port}"; it has ${list}` })
 }
 

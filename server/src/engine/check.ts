@@ -74,7 +74,9 @@ const checkConfig = (node: JsonObject, type: NodeType, path: string, checking: C
     checking.report({ ...about(node), path: at + problem.path, severity: 'error', message })
   }
   const wrong = Value.Check(type.config, config) ? [] : schemaProblems(type.config, config, compiled.dynamic)
-  for (const problem of wrong) checking.report({ ...about(node), path: at + problem.path, severity: 'error', message: problem.message })
+  const mistakes = wrong.length === 0 && compiled.problems.length === 0 ? (type.check?.(config) ?? []) : []
+  for (const { path: where, message } of [...wrong, ...mistakes])
+    checking.report({ ...about(node), path: at + where, severity: 'error', message })
   return { references: compiled.references, sound: wrong.length === 0 }
 }
 

@@ -43,11 +43,12 @@ export const shapeOf = (node: DefinitionNode, type: NodeType): NodeShape => {
   return { kind: type.kind, ports, merge_mode: type.kind === 'merge' && config['mode'] === 'first' ? 'first' : 'all' }
 }
 
-const failureOf = (fault: ConfigFault): NodeFailure =>
+/** What a field that could not be evaluated means for its step. */
+export const faultFailure = (fault: ConfigFault): NodeFailure =>
   new NodeFailure({
     code: fault.error.code,
     message: `${fault.path.slice(1)}: ${fault.message}`,
-    details: { field: fault.path, position: { ...fault.error.position } },
+    details: { field: fault.path, position: { ...fault.error.position }, ...(fault.index === null ? {} : { index: fault.index }) },
   })
 
 const evaluator = (config: CompiledConfig, type: NodeType, validatorOf: (type: NodeType) => Validator): CompiledNode['evaluate'] => {
@@ -59,7 +60,7 @@ const evaluator = (config: CompiledConfig, type: NodeType, validatorOf: (type: N
     try {
       evaluated = config.evaluate(scope)
     } catch (error) {
-      throw error instanceof ConfigFault ? failureOf(error) : error
+      throw error instanceof ConfigFault ? faultFailure(error) : error
     }
     if (validator.Check(evaluated)) return evaluated
     const [first] = validator.Errors(evaluated)

@@ -80,6 +80,7 @@ export const definitionSchema = (nodeTypes: ReadonlyMap<string, NodeType>): Json
     },
   }
   // Formats of the house say how a text is read; a validator elsewhere need not know them.
-  const ours = (key: string, value: unknown): boolean => key === 'format' && (value === 'expression' || value === 'literal')
+  const ours = (key: string, value: unknown): boolean =>
+    key === 'evaluate' || (key === 'format' && (value === 'expression' || value === 'literal'))
   return JSON.parse(JSON.stringify(schema, (key, value: unknown) => (ours(key, value) ? undefined : value))) as JsonObject
 }

@@ -199,13 +199,15 @@ const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonl
     .where('version', '=', row.version as number)
     .executeTakeFirst()
   const { edges } = (version?.definition ?? { edges: [] }) as unknown as Pick<Definition, 'edges'>
-  const left = new Map<string, { port: string; output: Json }>([[row.trigger_node_id as string, { port: 'out', output: payload }]])
+  const left = new Map<string, { ports: readonly string[]; output: Json }>([
+    [row.trigger_node_id as string, { ports: ['out'], output: payload }],
+  ])
   for (const step of steps)
-    if (step.retry_at === null && step.port !== null) left.set(step.node_id, { port: step.port, output: step.output })
+    if (step.retry_at === null && step.port !== null) left.set(step.node_id, { ports: step.ports ?? [step.port], output: step.output })
   const byNode = Map.groupBy(edges, (edge) => edge.to)
   const inputs = new Map<string, Json>()
   for (const { node_id } of steps) {
-    const live = (byNode.get(node_id) ?? []).filter((edge) => left.get(edge.from)?.port === (edge.port ?? 'out'))
+    const live = (byNode.get(node_id) ?? []).filter((edge) => left.get(edge.from)?.ports.includes(edge.port ?? 'out') === true)
     const values = Object.fromEntries(live.map((edge) => [edge.from, left.get(edge.from)?.output ?? null]))
     const [only] = Object.values(values)
     inputs.set(node_id, Object.keys(values).length === 1 ? (only ?? null) : values)

@@ -5,7 +5,7 @@ import type { NodeType } from './node.ts'
 const evaluated = (schema: unknown): unknown => {
   if (Array.isArray(schema)) return schema.map(evaluated)
   if (typeof schema !== 'object' || schema === null) return schema
-  if ('format' in schema && schema.format === 'expression') return {}
+  if ('evaluate' in schema || ('format' in schema && schema.format === 'expression')) return {}
   return Object.fromEntries(Object.entries(schema).map(([key, part]) => [key, evaluated(part)]))
 }
 

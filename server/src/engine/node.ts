@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import type { Json, JsonObject } from '../lib/json.ts'
+import { atOnce, type Interruptible } from '../lib/turns.ts'
 import type { App } from '../platform/context.ts'
 
 /** What an HTTP caller that waits for an execution is answered with. */
@@ -39,6 +40,10 @@ export interface NodeResult {
   readonly output: Json
   /** The port it leaves through; `out` when not given. */
   readonly port?: string
+  /** The ports, where it leaves through several at once. */
+  readonly ports?: readonly string[]
+  /** Ends the whole execution, whatever else is under way. */
+  readonly stop?: { readonly status: 'succeeded' | 'failed'; readonly message: string }
   /** Answers a caller that waits with `respond: respond_node`; the first one counts. */
   readonly reply?: HttpReply
 }
@@ -73,6 +78,23 @@ export class Later extends Error {
   }
 }
 
+/** How a node is used; a test holds it against what the node does. */
+export interface Example {
+  readonly config: JsonObject
+  /** The trigger's payload, which is the node's input as well; of a trigger, what it starts with. */
+  readonly trigger?: Json
+  /** Of a node without effects. */
+  readonly output?: Json
+  /** The ports that it leaves through, where that is not `out`. */
+  readonly ports?: readonly string[]
+}
+
+export interface ConfigMistake {
+  /** JSON Pointer into the config. */
+  readonly path: string
+  readonly message: string
+}
+
 interface Description {
   /** `http.request`: group and name. */
   readonly type: string
@@ -80,8 +102,12 @@ interface Description {
   readonly description: string
   readonly icon: string
   /** Object schema of `config`. A string property with `format: 'expression'` is CEL with or without `{{ }}`; one with `format: 'literal'` is
-   *  taken as it stands; in every other string `{{ … }}` is evaluated, at any depth. */
+   *  taken as it stands; in every other string `{{ … }}` is evaluated, at any depth. A property with `evaluate: 'per_item'` comes as a
+   *  function of an element and its index, which its expressions may name (`PerItem`); one with `'on_demand'` as a function (`OnDemand`). */
   readonly config: TSchema
+  /** Mistakes in a config that fits the schema: what one field means for another. Texts may be expressions still. */
+  readonly check?: (config: JsonObject) => readonly ConfigMistake[]
+  readonly example?: Example
   /** Schema of the output, as far as it is known. */
   readonly output: TSchema
   /** Ports besides `error`; a function where they depend on the config. `['out']` when not given. */
@@ -97,6 +123,8 @@ export interface TriggerNode extends Description {
 export interface PureNode<Config = never> extends Description {
   readonly kind: 'pure'
   readonly run: (input: NodeInput<Config>) => NodeResult
+  /** The same in pieces, for what may take longer than a turn of the event loop. */
+  readonly turns?: (input: NodeInput<Config>) => Interruptible<NodeResult>
 }
 
 /** Talks to the world; its result is durable before anything that depends on it starts. */
@@ -119,3 +147,11 @@ export const pure = <C extends TSchema>(node: Omit<PureNode<Static<C>>, 'kind' |
 
 export const effect = <C extends TSchema>(node: Omit<EffectNode<Static<C>>, 'kind' | 'config'> & { readonly config: C }): NodeType =>
   ({ kind: 'effect', ...node }) as unknown as NodeType
+
+/** A pure node whose work grows with its input: it yields after each piece, and others have their turn in between. */
+export const pureInTurns = <C extends TSchema>(
+  node: Omit<PureNode<Static<C>>, 'kind' | 'config' | 'run' | 'turns'> & {
+    readonly config: C
+    readonly turns: (input: NodeInput<Static<C>>) => Interruptible<NodeResult>
+  },
+): NodeType => pure<C>({ ...node, run: (input) => atOnce(node.turns(input)) })

@@ -1,5 +1,7 @@
 import type { Failure } from '../graph/failure.ts'
 import type { JsonObject } from '../../lib/json.ts'
+import { faultFailure } from '../compile.ts'
+import { ConfigFault } from '../expression/config.ts'
 import { again_code } from '../graph/plan.ts'
 import { type EffectNode, Later, NodeFailure, type NodeInput, type NodeIo, type NodeResult } from '../node.ts'
 
@@ -8,7 +10,10 @@ type StepFailure = Failure & { readonly details: JsonObject | null }
 export type Attempt = { readonly ok: true; readonly result: NodeResult } | { readonly ok: false; readonly failure: StepFailure }
 
 /** What an error means for the step. Only a `NodeFailure` speaks for itself; anything else is a fault of the node type and says little. */
-export const failureOf = (error: unknown): StepFailure => (error instanceof Later ? again(error) : failed(error))
+export const failureOf = (error: unknown): StepFailure => {
+  if (error instanceof Later) return again(error)
+  return failed(error instanceof ConfigFault ? faultFailure(error) : error)
+}
 
 const again = ({ ms }: Later): StepFailure => ({
   code: again_code,
@@ -30,6 +35,14 @@ const failed = (error: unknown): StepFailure =>
         details: null,
       }
 
+export const timedOut = (timeout_ms: number): StepFailure => ({
+  code: 'node.timeout',
+  message: `The step took longer than ${timeout_ms} ms`,
+  retryable: true,
+  retry_after_ms: null,
+  details: null,
+})
+
 /**
  * One attempt of an effect. Over its time it fails with `node.timeout`, which may be tried again, even when the node type ignores
  * its signal; what it returns later counts for nothing. Null: `abandon` was aborted, and nobody wants an answer any more.
@@ -49,8 +62,7 @@ export const attemptEffect = async (input: {
   }
   const abandoned = (): void => end(null)
   const timer = setTimeout(() => {
-    const message = `The step took longer than ${input.timeout_ms} ms`
-    end({ ok: false, failure: { code: 'node.timeout', message, retryable: true, retry_after_ms: null, details: null } })
+    end({ ok: false, failure: timedOut(input.timeout_ms) })
   }, input.timeout_ms)
   input.abandon.addEventListener('abort', abandoned, { once: true })
   try {

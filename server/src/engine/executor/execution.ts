@@ -1,6 +1,6 @@
 import { Problem } from '../../platform/errors.ts'
 import { errors } from '../errors.ts'
-import { outcomeOf, plan, type Ready, settle, type Step, wakeAt } from '../graph/plan.ts'
+import { isOver, outcomeOf, plan, type Ready, settle, type Step, wakeAt } from '../graph/plan.ts'
 import type { Entry } from '../journal/record.ts'
 import { type End, entryOf } from './entry.ts'
 import { addAlarm, type Beginning, letGo, type Live, nodeOf } from './live.ts'
@@ -38,6 +38,7 @@ export const holdExecution = (beginning: Beginning): Held => {
     ready: [],
     reply: null,
     in_flight: new Map(),
+    begun: new Map(),
     alarms: new Set(),
     quiet: [],
     given_chars: 0,
@@ -70,7 +71,7 @@ const begin = (live: Live): void => {
 
 const endOf = (live: Live): End | null => {
   if (live.cancelled) return { status: 'cancelled', output: null, error: null }
-  return live.ready.length > 0 && live.run.failed === null ? null : outcomeOf(live.run, live.host.app.now())
+  return live.ready.length > 0 && !isOver(live.run) ? null : outcomeOf(live.run, live.host.app.now())
 }
 
 const advance = (live: Live): void => {

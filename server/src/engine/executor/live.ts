@@ -1,11 +1,12 @@
 import type { Json } from '../../lib/json.ts'
+import type { Interruptible } from '../../lib/turns.ts'
 import type { App } from '../../platform/context.ts'
 import type { CompiledNode, CompiledVersion, Scope, ScopeFacts } from '../compile.ts'
 import type { Finished } from '../contract.ts'
 import type { GraphNode } from '../graph/graph.ts'
 import type { Ready, Run, Step } from '../graph/plan.ts'
 import type { Entry, NewExecution } from '../journal/record.ts'
-import type { HttpReply } from '../node.ts'
+import type { HttpReply, NodeResult } from '../node.ts'
 import { setAlarm } from './alarm.ts'
 
 /** What an execution needs of the process that holds it. */
@@ -60,6 +61,8 @@ export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
   ready: Ready[]
   reply: HttpReply | null
   readonly in_flight: Map<number, AbortController>
+  /** Work without effects that did not come to its end within one turn. */
+  readonly begun: Map<number, Interruptible<NodeResult>>
   /** How to call off what was set. */
   readonly alarms: Set<() => void>
   /** Size of what the steps have given, as far as this process knows. */

@@ -1,8 +1,9 @@
 import { decideFailure } from '../graph/failure.ts'
 import { hopsOf } from '../hops.ts'
-import { inputsOf, passOn, type Ready, settle, type Step } from '../graph/plan.ts'
+import { inTurns, type Interruptible } from '../../lib/turns.ts'
+import { inputsOf, isOver, passOn, type Ready, settle, type Step } from '../graph/plan.ts'
 import type { NodeInput, NodeResult } from '../node.ts'
-import { type Attempt, attemptEffect, failureOf } from './effect.ts'
+import { type Attempt, attemptEffect, failureOf, timedOut } from './effect.ts'
 import { addAlarm, type Live, nodeOf } from './live.ts'
 import { withinRoom } from './room.ts'
 
@@ -18,7 +19,7 @@ const stepOf = (live: Live, next: Ready, started_at: number, attempt: Attempt): 
   if (answer.ok) {
     const { result } = answer
     live.reply ??= result.reply ?? null
-    return { ...base, status: 'succeeded', port: result.port ?? 'out', output: result.output ?? null, error: null, retry_at: null }
+    return { ...base, ...leavingOf(result), retry_at: null }
   }
   const { code, message, details } = answer.failure
   const error = { code, message, details }
@@ -41,18 +42,36 @@ const stepOf = (live: Live, next: Ready, started_at: number, attempt: Attempt): 
   }
 }
 
+const leavingOf = ({ output, port, ports, stop }: NodeResult): Pick<Step, 'status' | 'port' | 'ports' | 'stop' | 'output' | 'error'> => {
+  if (stop?.status === 'failed') {
+    const error = { code: 'flow.stopped', message: stop.message, details: null }
+    return { status: 'failed', port: null, output: null, error }
+  }
+  const left = { status: 'succeeded', port: ports?.[0] ?? port ?? 'out', output: output ?? null, error: null } as const
+  if (stop !== undefined) return { ...left, stop: true }
+  return ports !== undefined && ports.length > 1 ? { ...left, ports } : left
+}
+
 const inputOf = (live: Live, index: number): NodeInput<never> => {
   const { input, inputs } = inputsOf(live.run, index)
   return { config: nodeOf(live, index).compiled.evaluate(live.scope) as never, input, inputs }
 }
 
-const attemptPure = (live: Live, index: number): Attempt => {
+/** Null: it has begun, and goes on in turns like an effect. */
+const attemptPure = (live: Live, index: number, until: number): Attempt | null => {
   const { graph, compiled } = nodeOf(live, index)
   try {
     if (graph.passes_through) return { ok: true, result: passOn(live.run, index) }
-    if (compiled.type.kind !== 'pure') throw new Error(`a ${compiled.type.kind} node is not run as a pure one`)
-    const result: NodeResult = compiled.type.run(inputOf(live, index))
-    return { ok: true, result }
+    const { type } = compiled
+    if (type.kind !== 'pure') throw new Error(`a ${type.kind} node is not run as a pure one`)
+    if (type.turns === undefined) return { ok: true, result: type.run(inputOf(live, index)) }
+    const work = type.turns(inputOf(live, index))
+    do {
+      const { done, value } = work.next()
+      if (done === true) return { ok: true, result: value }
+    } while (performance.now() < until)
+    live.begun.set(index, work)
+    return null
   } catch (error) {
     return { ok: false, failure: failureOf(error) }
   }
@@ -68,7 +87,7 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
   const effects: Ready[] = []
   const until = performance.now() + turn.ms
   const full = live.given_chars + turn.chars
-  for (let budget = turn.steps; budget > 0 && run.failed === null; budget--) {
+  for (let budget = turn.steps; budget > 0 && !isOver(run); budget--) {
     const next = live.ready.shift()
     if (next === undefined) break
     if (next.not_before !== null && next.not_before > now()) {
@@ -84,7 +103,12 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
       continue
     }
     const started_at = now()
-    const step = stepOf(live, next, started_at, attemptPure(live, next.index))
+    const attempt = attemptPure(live, next.index, until)
+    if (attempt === null) {
+      effects.push(next)
+      break
+    }
+    const step = stepOf(live, next, started_at, attempt)
     steps.push(step)
     live.ready.push(...settle(run, step))
     if (performance.now() > until || live.given_chars > full) break
@@ -92,13 +116,33 @@ export const runPure = (live: Live, steps: Step[], advance: () => void): readonl
   return effects
 }
 
-/** Begins an attempt of an effect; what it comes to is noted in `arrived`, and `advance` called. */
+/** Goes on with what has begun, until its end, its time limit, or until nobody wants it any more. */
+const finish = async (live: Live, index: number, timeout_ms: number, abandon: AbortSignal): Promise<Attempt | null> => {
+  const work = live.begun.get(index) as Interruptible<NodeResult>
+  live.begun.delete(index)
+  const end = performance.now() + timeout_ms
+  const bounded = function* (): Interruptible<Attempt | null> {
+    for (;;) {
+      if (abandon.aborted) return null
+      if (performance.now() > end) return { ok: false, failure: timedOut(timeout_ms) }
+      const { done, value } = work.next()
+      if (done === true) return { ok: true, result: value }
+      yield
+    }
+  }
+  try {
+    return await inTurns(bounded())
+  } catch (error) {
+    return { ok: false, failure: failureOf(error) }
+  }
+}
+
+/** Begins an attempt of an effect, or goes on with long work; what it comes to is noted in `arrived`, and `advance` called. */
 export const launch = (live: Live, next: Ready, advance: () => void): void => {
   const { host, facts } = live
   if (!host.launching()) return
   const { graph, compiled } = nodeOf(live, next.index)
   const { type } = compiled
-  if (type.kind !== 'effect') throw new Error(`a ${type.kind} node is not run as an effect`)
   const abandon = new AbortController()
   live.in_flight.set(next.index, abandon)
   const started_at = host.app.now()
@@ -110,6 +154,9 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
     }
     if (live.in_flight.size === 0) for (const resolve of live.quiet.splice(0)) resolve()
   }
+  const timeout_ms = graph.timeout_ms ?? host.step_timeout_ms
+  if (live.begun.has(next.index)) return void finish(live, next.index, timeout_ms, abandon.signal).then(arrive)
+  if (type.kind !== 'effect') throw new Error(`a ${type.kind} node is not run as an effect`)
   let input: NodeInput<never>
   try {
     input = inputOf(live, next.index)
@@ -123,7 +170,7 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
     node: type,
     input,
     io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key, hops },
-    timeout_ms: graph.timeout_ms ?? host.step_timeout_ms,
+    timeout_ms,
     abandon: abandon.signal,
   }).then(arrive)
 }

@@ -2,12 +2,13 @@ import type { Json, JsonObject } from '../../lib/json.ts'
 import { type Compiled, errorOf, type Expression, type ExpressionCompiler, type ExpressionError, newBudget } from './expression.ts'
 import { nameOf } from './operators.ts'
 import type { Scope } from './scope.ts'
-import { type Budget, Fault, forbiddenKey, type Kind } from './value.ts'
+import { type Budget, Fault, forbiddenKey, type Kind, limits } from './value.ts'
 
 /** JSON Schema, as far as this file reads it. */
 interface Schema {
   readonly type?: string
   readonly format?: string
+  readonly evaluate?: 'per_item' | 'on_demand'
   readonly properties?: { readonly [key: string]: Schema }
   readonly additionalProperties?: Schema | boolean
   readonly patternProperties?: { readonly [pattern: string]: Schema }
@@ -35,11 +36,14 @@ export interface ConfigReference {
 export class ConfigFault extends Error {
   readonly path: string
   readonly error: ExpressionError
+  /** The element that it was evaluated for; null for a field that is evaluated once. */
+  readonly index: number | null
 
-  constructor(path: string, error: ExpressionError) {
-    super(error.message)
+  constructor(path: string, error: ExpressionError, index: number | null = null) {
+    super(index === null ? error.message : `${error.message} (element ${index})`)
     this.path = path
     this.error = error
+    this.index = index
   }
 }
 
@@ -52,9 +56,21 @@ export interface CompiledConfig {
   readonly evaluate: (scope: Scope) => JsonObject
 }
 
+/** A field with `evaluate: 'per_item'`, as the node gets it. Throws a `ConfigFault` that names the element. */
+export type PerItem = (item: Json, index: number) => Json
+
+/** A field with `evaluate: 'on_demand'`, as the node gets it. Throws a `ConfigFault`. */
+export type OnDemand = () => Json
+
+/** What the fields of a node share. */
+interface StepBudget extends Budget {
+  /** For what is evaluated per element. */
+  items_left: number
+}
+
 type Field =
   | { readonly constant: true; readonly value: Json }
-  | { readonly constant: false; readonly run: (scope: Scope, budget: Budget) => Json }
+  | { readonly constant: false; readonly run: (scope: Scope, budget: StepBudget) => Json }
 
 const schemas = (list: readonly (Schema | boolean | undefined)[]): readonly Schema[] =>
   list.flatMap((schema) => {
@@ -172,7 +188,7 @@ const compileObject = (object: JsonObject, holders: readonly Schema[], path: str
     entries.push({ key, field: compileValue(object[key] as Json, ofProperty(holders, key), at, depth + 1, walk) })
   }
   if (entries.every(({ field }) => field.constant)) return { constant: true, value: object }
-  const run = (scope: Scope, budget: Budget): Json => {
+  const run = (scope: Scope, budget: StepBudget): Json => {
     const made: { [key: string]: Json } = {}
     for (const { key, field } of entries) made[key] = field.constant ? field.value : field.run(scope, budget)
     return made
@@ -180,7 +196,43 @@ const compileObject = (object: JsonObject, holders: readonly Schema[], path: str
   return { constant: false, run }
 }
 
-const compileValue = (value: Json, holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
+/** A field that the node evaluates itself: with each element, or when it comes to it. */
+const compileLate = (late: NonNullable<Schema['evaluate']>, compile: (walk: Walk) => Field, walk: Walk): Field => {
+  if (late === 'per_item') return perItem(compile({ ...walk, compiler: walk.compiler.perItem() }))
+  const field = compile(walk)
+  const demand = (scope: Scope, budget: StepBudget): OnDemand => (field.constant ? () => field.value : () => field.run(scope, budget))
+  return { constant: false, run: (scope, budget) => demand(scope, budget) as unknown as Json }
+}
+
+const perItem = (field: Field): Field => {
+  const given = (scope: Scope, budget: StepBudget): PerItem => {
+    if (field.constant) return () => field.value
+    const own: { -readonly [K in keyof Scope]: Scope[K] } = { ...scope }
+    return (item, index) => {
+      const most = Math.min(limits.work, budget.items_left)
+      const one: StepBudget = { left: most, items_left: 0 }
+      own.item = item
+      own.index = index
+      try {
+        return field.run(own, one)
+      } catch (error) {
+        throw error instanceof ConfigFault ? new ConfigFault(error.path, error.error, index) : error
+      } finally {
+        budget.items_left -= most - one.left + 1
+      }
+    }
+  }
+  return { constant: false, run: (scope, budget) => given(scope, budget) as unknown as Json }
+}
+
+const compileValue = (value: Json, given: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
+  const late = given.find(({ evaluate }) => evaluate !== undefined)?.evaluate
+  if (late === undefined) return compileNow(value, given, path, depth, walk)
+  const holders = given.map(({ evaluate: _, ...schema }) => schema)
+  return compileLate(late, (inner) => compileNow(value, holders, path, depth, inner), walk)
+}
+
+const compileNow = (value: Json, holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
   if (typeof value === 'string') return compileText(value, holders, path, walk)
   if (typeof value !== 'object' || value === null) return { constant: true, value }
   if (depth > most_depth) {
@@ -194,12 +246,15 @@ const compileValue = (value: Json, holders: readonly Schema[], path: string, dep
 
 /**
  * Compiles what is written in a node's config: `{{ … }}` in any text at any depth; texts with `format: 'expression'` as a whole; texts
- * with `format: 'literal'` not at all. Never throws; what is wrong is in `problems`.
+ * with `format: 'literal'` not at all. What stands under `evaluate: 'per_item'` or `'on_demand'` is compiled like the rest and given to the
+ * node as a function. Never throws; what is wrong is in `problems`.
  */
 export const compileConfig = (config: JsonObject, schema: unknown, compiler: ExpressionCompiler): CompiledConfig => {
   const walk: Walk = { compiler, problems: [], references: [], dynamic: [] }
   const field = compileValue(config, schemas([schema as Schema]), '', 0, walk)
   const { problems, references, dynamic } = walk
-  const evaluate = field.constant ? () => field.value as JsonObject : (scope: Scope) => field.run(scope, newBudget()) as JsonObject
+  const evaluate = field.constant
+    ? () => field.value as JsonObject
+    : (scope: Scope) => field.run(scope, { ...newBudget(), items_left: limits.item_work }) as JsonObject
   return { problems, references, dynamic, evaluate }
 }

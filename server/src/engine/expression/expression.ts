@@ -38,6 +38,8 @@ export interface ExpressionCompiler {
   readonly template: (text: string) => Compiled
   /** A field that is an expression, with or without the braces. */
   readonly expression: (text: string) => Compiled
+  /** For fields that are evaluated for each element of a list: they may name `item` and `index` besides. */
+  readonly perItem: () => ExpressionCompiler
 }
 
 /** Expressions of one definition, plain paths not counted. */
@@ -185,5 +187,10 @@ export const expressionCompiler = (roots: ReadonlySet<Root>): ExpressionCompiler
       return made
     }
   }
-  return { template: remember(compileTemplate), expression: remember(compileField) }
+  let per_item: ExpressionCompiler | null = null
+  return {
+    template: remember(compileTemplate),
+    expression: remember(compileField),
+    perItem: () => (per_item ??= expressionCompiler(new Set([...roots, 'item', 'index']))),
+  }
 }

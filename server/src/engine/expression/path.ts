@@ -2,7 +2,7 @@ import type { Json } from '../../lib/json.ts'
 import type { Root, Scope } from './scope.ts'
 import { forbiddenKey } from './value.ts'
 
-const plain = /^\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)+)\s*$/
+const plain = /^\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*$/
 
 export interface PlainPath {
   readonly root: Root
@@ -10,12 +10,12 @@ export interface PlainPath {
   readonly offset: number
 }
 
-/** `trigger.body.name`, what most expressions are; null for anything else. */
+/** `trigger.body.name` or `item`, what most expressions are; null for anything else. */
 export const plainPath = (text: string, roots: ReadonlySet<Root>): PlainPath | null => {
   const found = text.length > 1000 ? null : plain.exec(text)
   if (!found) return null
   const root = found[1] as Root
-  const keys = (found[2] as string).slice(1).split('.')
+  const keys = found[2] === '' ? [] : (found[2] as string).slice(1).split('.')
   const literal = (key: string): boolean => key === 'true' || key === 'false' || key === 'null' || key === 'in'
   if (!roots.has(root) || keys.some((key) => literal(key) || forbiddenKey(key))) return null
   return { root, keys, offset: text.indexOf(root) }

@@ -91,6 +91,8 @@ export const limits = {
   depth: 64,
   /** Work of one evaluation: about one per syntax node run, more for what touches long texts and lists. */
   work: 1_000_000,
+  /** Work of all evaluations that one step does for the elements of lists: each is one of at most `work`, and 100,000 elements get 1,000 each. */
+  item_work: 100_000_000,
   /** Characters of any text while evaluating and at the end. */
   text: 1024 * 1024,
   /** Elements of any list that an expression builds. */

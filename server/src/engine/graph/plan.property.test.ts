@@ -14,11 +14,12 @@ const shapes: { readonly [type: string]: NodeShape } = {
   trigger: { kind: 'trigger', ports: ['out'] },
   effect: { kind: 'effect', ports: ['out'] },
   branch: { kind: 'pure', ports: ['yes', 'no'] },
+  several: { kind: 'pure', ports: ['yes', 'no'] },
   all: { kind: 'merge', ports: ['out'], merge_mode: 'all' },
   first: { kind: 'merge', ports: ['out'], merge_mode: 'first' },
 }
 const typeOf = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom('effect', 'branch', 'all', 'first') },
+  { weight: 6, arbitrary: fc.constantFrom('effect', 'branch', 'several', 'all', 'first') },
   { weight: 1, arbitrary: fc.constant('trigger') },
 )
 /** Mostly ports that the node may leave through, so that most drawings come alive. */
@@ -58,6 +59,7 @@ const happenings = fc.array(
       { weight: 1, arbitrary: fc.constant('retry' as const) },
       { weight: 1, arbitrary: fc.constant('handled' as const) },
       { weight: 1, arbitrary: fc.constant('fail' as const) },
+      { weight: 1, arbitrary: fc.constant('stop' as const) },
     ),
     port: fc.nat(),
   }),
@@ -68,26 +70,28 @@ interface Modelled {
   readonly open: ReadonlySet<string>
   readonly inputs: ReadonlyMap<string, { readonly [id: string]: Json }>
   readonly failed: string | null
+  readonly stopped: boolean
   readonly output: Json
 }
 
 type State =
-  | { readonly kind: 'left'; readonly port: string; readonly at: number; readonly output: Json }
+  | { readonly kind: 'left'; readonly ports: readonly string[]; readonly at: number; readonly output: Json }
   | { readonly kind: 'open' }
   | { readonly kind: 'dead' }
 
 const model = (definition: Definition, payload: Json, journal: readonly Step[]): Modelled => {
   const fatal = journal.findIndex((step) => step.status === 'failed' && step.port === null && step.retry_at === null)
+  const stopped = journal.some((step) => step.stop === true)
   const counted = fatal === -1 ? journal : journal.slice(0, fatal + 1)
   const last = new Map(counted.flatMap((step, at) => (step.retry_at === null ? [[step.node_id, { step, at }] as const] : [])))
-  const states = new Map<string, State>([['n0', { kind: 'left', port: 'out', at: -1, output: payload }]])
+  const states = new Map<string, State>([['n0', { kind: 'left', ports: ['out'], at: -1, output: payload }]])
   const inputs = new Map<string, { readonly [id: string]: Json }>()
 
   const stateOf = (id: string, type: string): State | undefined => {
     const ins = definition.edges.filter((edge) => edge.to === id)
     const live = ins.filter((edge) => {
       const from = states.get(edge.from)
-      return from?.kind === 'left' && from.port === edge.port
+      return from?.kind === 'left' && from.ports.includes(edge.port ?? 'out')
     })
     const settled = ins.filter((edge) => ['left', 'dead'].includes(states.get(edge.from)?.kind ?? ''))
     const may_run = type === 'first' ? live.length > 0 : settled.length === ins.length && live.length > 0
@@ -98,7 +102,7 @@ const model = (definition: Definition, payload: Json, journal: readonly Step[]):
     inputs.set(id, Object.fromEntries(used.map((edge) => [edge.from, left(edge.from).output])))
     const done = last.get(id)
     if (done === undefined || done.step.port === null) return { kind: 'open' }
-    return { kind: 'left', port: done.step.port, at: done.at, output: done.step.output }
+    return { kind: 'left', ports: done.step.ports ?? [done.step.port], at: done.at, output: done.step.output }
   }
 
   for (let changed = true; changed;) {
@@ -116,6 +120,7 @@ const model = (definition: Definition, payload: Json, journal: readonly Step[]):
     open: new Set([...states].flatMap(([id, state]) => (state.kind === 'open' ? [id] : []))),
     inputs,
     failed: fatal === -1 ? null : (journal[fatal]?.node_id ?? null),
+    stopped,
     output: final === undefined ? payload : final.output,
   }
 }
@@ -123,12 +128,19 @@ const model = (definition: Definition, payload: Json, journal: readonly Step[]):
 /** Ends a script: no step is made of it. */
 const enough = { pick: 0, how: 'succeed', port: 0 } as const
 
-const stepFor = (ready: Ready, type: string, how: 'succeed' | 'retry' | 'handled' | 'fail', port: number, at: number): Step => {
-  const own = type === 'branch' ? ['yes', 'no'] : ['out']
-  const error = how === 'succeed' ? null : { code: 'test.failed', message: `at ${at}`, details: null }
+const stepFor = (ready: Ready, type: string, how: 'succeed' | 'retry' | 'handled' | 'fail' | 'stop', port: number, at: number): Step => {
+  const own = (shapes[type] as NodeShape).ports
+  const error = how === 'succeed' || how === 'stop' ? null : { code: 'test.failed', message: `at ${at}`, details: null }
   const base = { node_id: ready.node_id, attempt: ready.attempt, error, started_at: at, finished_at: at }
-  if (how === 'succeed')
-    return { ...base, status: 'succeeded', port: own[port % own.length] as string, output: `${ready.node_id}@${at}`, retry_at: null }
+  const done = {
+    ...base,
+    status: 'succeeded',
+    port: own[port % own.length] as string,
+    output: `${ready.node_id}@${at}`,
+    retry_at: null,
+  } as const
+  if (how === 'stop') return { ...done, stop: true }
+  if (how === 'succeed') return type === 'several' && port % 3 === 0 ? { ...done, ports: own } : done
   if (how === 'handled')
     return { ...base, status: 'failed', port: port % 2 === 0 ? 'error' : 'out', output: { handled: at }, retry_at: null }
   return { ...base, status: 'failed', port: null, output: null, retry_at: how === 'retry' ? at + 1 : null }
@@ -142,6 +154,8 @@ test('the plan agrees with a naive model on any graph, whatever fails, is retrie
   let steps = 0
   let failures = 0
   let firsts = 0
+  let stops = 0
+  let forks = 0
   fc.assert(
     fc.property(drawing, happenings, (definition, script) => {
       const graph = graphFor(definition)
@@ -156,6 +170,11 @@ test('the plan agrees with a naive model on any graph, whatever fails, is retrie
         if (expected.failed !== null) {
           expect(planned.outcome).toMatchObject({ status: 'failed', error: { node_id: expected.failed } })
           failures += 1
+          return
+        }
+        if (expected.stopped) {
+          expect(planned).toEqual({ start: [], wake_at: null, outcome: { status: 'succeeded', output: expected.output, error: null } })
+          stops += 1
           return
         }
         expect(new Set(ready.keys())).toEqual(expected.open)
@@ -175,6 +194,7 @@ test('the plan agrees with a naive model on any graph, whatever fails, is retrie
         for (const next of settle(run, step)) ready.set(next.node_id, next)
         steps += 1
         if (type === 'first') firsts += 1
+        if (step.ports !== undefined) forks += 1
       }
     }),
     { numRuns: 1500 },
@@ -183,6 +203,8 @@ test('the plan agrees with a naive model on any graph, whatever fails, is retrie
   expect(steps).toBeGreaterThan(1500)
   expect(failures).toBeGreaterThan(50)
   expect(firsts).toBeGreaterThan(100)
+  expect(stops).toBeGreaterThan(50)
+  expect(forks).toBeGreaterThan(50)
 })
 
 test('the order in which nodes and edges are written down means nothing', () => {

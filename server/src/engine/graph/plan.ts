@@ -18,6 +18,10 @@ export interface Step {
   readonly status: 'succeeded' | 'failed'
   /** The port it left through. On a failed attempt: null when it ends the execution or will be tried again. */
   readonly port: string | null
+  /** All of them where it left through several at once; `port` is the first. */
+  readonly ports?: readonly string[]
+  /** It ended the execution, with its output. */
+  readonly stop?: true
   readonly output: Json
   readonly error: StepError | null
   /** Unix milliseconds. */
@@ -76,16 +80,21 @@ export interface Run {
   readonly firsts: Map<number, number>
   last: number
   failed: (StepError & { readonly node_id: string }) | null
+  /** A step has ended the execution as succeeded. */
+  stopped: boolean
 }
 
-/** The node leaves through `port` (null: it never ran). Everything that this decides is decided, however far down. */
-const leave = (run: Run, from: number, port: string | null, ready: Ready[]): void => {
+/** The execution has ended, whatever is still open. */
+export const isOver = (run: Run): boolean => run.failed !== null || run.stopped
+
+/** The node leaves through `port` (null: it never ran), or through several. Everything that this decides is decided, however far down. */
+const leave = (run: Run, from: number, port: string | readonly string[] | null, ready: Ready[]): void => {
   const { nodes } = run.graph
-  const queue: { index: number; port: string | null }[] = [{ index: from, port }]
+  const queue: { index: number; port: string | readonly string[] | null }[] = [{ index: from, port }]
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     for (const edge of (nodes[next.index] as GraphNode).outs) {
       const to = edge.to
-      const is_live = edge.port === next.port
+      const is_live = edge.port === next.port || (typeof next.port === 'object' && next.port !== null && next.port.includes(edge.port))
       run.unsettled[to] = (run.unsettled[to] as number) - 1
       if (is_live) {
         run.live[to] = (run.live[to] as number) + 1
@@ -124,6 +133,7 @@ export const begin = (graph: Graph, fired: Fired): Run => {
     firsts: new Map(),
     last: trigger,
     failed: null,
+    stopped: false,
   }
   run.states[trigger] = settled
   run.outputs[trigger] = fired.payload
@@ -138,8 +148,8 @@ export const begin = (graph: Graph, fired: Fired): Run => {
 }
 
 /**
- * Applies one fact and returns what became ready by it; dead paths are pruned, however long. Once the execution has failed, further
- * facts change nothing. Throws on a step whose turn it was not: such a journal is damaged.
+ * Applies one fact and returns what became ready by it; dead paths are pruned, however long. Once the execution has failed or was
+ * stopped, further facts change nothing. Throws on a step whose turn it was not: such a journal is damaged.
  */
 export const settle = (run: Run, step: Step): readonly Ready[] => {
   const index = run.graph.index.get(step.node_id)
@@ -147,7 +157,7 @@ export const settle = (run: Run, step: Step): readonly Ready[] => {
   const attempt = index === undefined ? 0 : (before?.attempt ?? 0) + 1
   if (index === undefined || !run.open.has(index) || step.attempt !== attempt)
     throw new Error(`The journal holds attempt ${step.attempt} of "${step.node_id}", whose turn it was not`)
-  if (run.failed) return []
+  if (isOver(run)) return []
   if (step.retry_at !== null) {
     const failures = step.error?.code === again_code ? 0 : (before?.failures ?? 0) + 1
     run.retries.set(index, { attempt, retry_at: step.retry_at, failures })
@@ -163,8 +173,12 @@ export const settle = (run: Run, step: Step): readonly Ready[] => {
     return []
   }
   run.outputs[index] = step.output
+  if (step.stop === true) {
+    run.stopped = true
+    return []
+  }
   const ready: Ready[] = []
-  leave(run, index, step.port ?? 'out', ready)
+  leave(run, index, step.ports ?? step.port ?? 'out', ready)
   return ready
 }
 
@@ -180,7 +194,7 @@ const deadline = (run: Run): number | null => (run.graph.timeout_ms === null ? n
 /** How the execution ended, or null when it has not. Cheap: asked after every step. */
 export const outcomeOf = (run: Run, now: number): Outcome | null => {
   if (run.failed) return { status: 'failed', output: null, error: run.failed }
-  if (run.open.size === 0) return { status: 'succeeded', output: run.outputs[run.last] ?? null, error: null }
+  if (run.stopped || run.open.size === 0) return { status: 'succeeded', output: run.outputs[run.last] ?? null, error: null }
   const end = deadline(run)
   if (end === null || now < end) return null
   const message = `The execution took longer than the ${run.graph.timeout_ms} ms that the workflow allows`

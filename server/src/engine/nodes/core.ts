@@ -1,11 +1,33 @@
 import type { NodeType } from '../node.ts'
+import { aggregateNode } from './data-aggregate.ts'
+import { dedupeNode } from './data-dedupe.ts'
+import { filterNode } from './data-filter.ts'
+import { mapNode } from './data-map.ts'
 import { setNode } from './data-set.ts'
+import { sortNode } from './data-sort.ts'
 import { ifNode } from './flow-if.ts'
 import { mergeNode } from './flow-merge.ts'
+import { stopNode } from './flow-stop.ts'
+import { switchNode } from './flow-switch.ts'
 import { httpRequest } from './http-request.ts'
 import { respondNode } from './http-respond.ts'
 import { manualTrigger } from './trigger-manual.ts'
 import { webhookTrigger } from './trigger-webhook.ts'
 
 /** The node types that the engine brings along; modules add their own. */
-export const coreNodes: readonly NodeType[] = [manualTrigger, webhookTrigger, setNode, ifNode, mergeNode, httpRequest, respondNode]
+export const coreNodes: readonly NodeType[] = [
+  manualTrigger,
+  webhookTrigger,
+  setNode,
+  mapNode,
+  filterNode,
+  sortNode,
+  dedupeNode,
+  aggregateNode,
+  ifNode,
+  switchNode,
+  mergeNode,
+  stopNode,
+  httpRequest,
+  respondNode,
+]

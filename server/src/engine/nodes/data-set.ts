@@ -17,5 +17,6 @@ export const setNode = pure({
     { additionalProperties: false },
   ),
   output: Type.Record(Type.String(), Type.Unknown()),
+  example: { config: { values: { greeting: 'Hello {{ trigger.name }}' } }, trigger: { name: 'Ada' }, output: { greeting: 'Hello Ada' } },
   run: ({ config, input }) => ({ output: config.keep === true && isJsonObject(input) ? { ...input, ...config.values } : config.values }),
 })

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { Json } from '../../lib/json.ts'
-import { NodeFailure, pure } from '../node.ts'
+import { pure } from '../node.ts'
+import { conditionOf } from './items.ts'
 
 export const ifNode = pure({
   type: 'flow.if',
@@ -18,21 +19,6 @@ export const ifNode = pure({
   ),
   output: Type.Unknown({ description: 'The input.' }),
   ports: ['true', 'false'],
-  run: ({ config, input }) => {
-    const { condition } = config
-    if (typeof condition === 'boolean') return { output: input, port: String(condition) }
-    const kind =
-      condition === null
-        ? 'null'
-        : Array.isArray(condition)
-          ? 'a list'
-          : typeof condition === 'object'
-            ? 'an object'
-            : `a ${typeof condition}`
-    throw new NodeFailure({
-      code: 'flow.not_a_condition',
-      message: `The condition gave ${kind}, not true or false`,
-      details: { field: '/condition' },
-    })
-  },
+  example: { config: { condition: 'trigger.total > 100' }, trigger: { total: 250 }, output: { total: 250 }, ports: ['true'] },
+  run: ({ config, input }) => ({ output: input, port: String(conditionOf(config.condition, '/condition')) }),
 })

@@ -14,4 +14,5 @@ export const mergeNode: NodeType = {
     { additionalProperties: false },
   ),
   output: Type.Unknown({ description: '`all`: the outputs of the live nodes before it, by node id. `first`: the output that came first.' }),
+  example: { config: { mode: 'all' }, trigger: { id: 1 }, output: { start: { id: 1 } } },
 }

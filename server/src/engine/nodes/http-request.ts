@@ -149,6 +149,15 @@ export const httpRequest = effect({
   icon: 'world',
   config: Config,
   output: Output,
+  example: {
+    config: {
+      method: 'POST',
+      url: 'https://api.example.com/orders',
+      headers: { authorization: 'Bearer {{ trigger.token }}' },
+      body: { id: '{{ trigger.id }}' },
+    },
+    trigger: { id: 7, token: 'secret' },
+  },
   run: async ({ config }, io) => {
     const answer = await io.app
       .use(outbound)

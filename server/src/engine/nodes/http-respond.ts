@@ -52,6 +52,11 @@ export const respondNode = pure({
     { additionalProperties: false },
   ),
   output: Type.Object({ status: Type.Integer(), body: Type.Unknown() }),
+  example: {
+    config: { status: 201, body: { id: '{{ trigger.body.id }}' } },
+    trigger: { body: { id: 7 } },
+    output: { status: 201, body: { id: 7 } },
+  },
   run: ({ config, input }) => {
     const status = config.status ?? 200
     const body = config.body === undefined ? input : config.body

@@ -8,4 +8,5 @@ export const manualTrigger = trigger({
   icon: 'player-play',
   config: Type.Object({}, { additionalProperties: false }),
   output: Type.Unknown({ description: 'The input of the start.' }),
+  example: { config: {}, trigger: { name: 'Ada' } },
 })

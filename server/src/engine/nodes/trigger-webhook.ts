@@ -99,4 +99,15 @@ export const webhookTrigger = trigger({
     body: Type.Unknown({ description: 'JSON parsed, a form as an object, text as text, null when empty.' }),
     raw_id: Type.Union([Type.String(), Type.Null()], { description: 'The request as it came, where it is kept.' }),
   }),
+  example: {
+    config: { path: 'orders/new', respond: 'last_node' },
+    trigger: {
+      method: 'POST',
+      path: 'orders/new',
+      headers: { 'content-type': 'application/json' },
+      query: {},
+      body: { id: 7, total: 250 },
+      raw_id: null,
+    },
+  },
 })
