@@ -29,6 +29,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect(keyed.status).toBe(201)
   const key = await user.call('POST', '/api/v1/auth/api-keys', { body: { name, permissions: ['workflows:read'] } })
   expect(key.status).toBe(201)
+  const integration = { type: 'openai', name, credentials: { api_key: 'sk-not-a-key' } }
+  expect((await user.call('POST', '/api/v1/users/integrations', { body: integration })).status).toBe(201)
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
   expect(hook.status).toBeLessThan(300)
   await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })

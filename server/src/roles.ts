@@ -4,8 +4,8 @@ import type { Roles } from './platform/permissions.ts'
 const user = ['account:read', 'account:write', 'account:security', 'workspaces:create']
 
 const viewer = ['workspace:read', 'workflows:read']
-const member = [...viewer, 'workflows:write', 'workflows:execute']
-const admin = [...member, 'workspace:manage', 'audit:read']
+const member = [...viewer, 'workflows:write', 'workflows:execute', 'integrations:read', 'integrations:use']
+const admin = [...member, 'workspace:manage', 'integrations:write', 'audit:read']
 const owner = [...admin, 'workspace:own']
 
 /**

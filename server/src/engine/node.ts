@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import type { Json, JsonObject } from '../lib/json.ts'
 import { atOnce, type Interruptible } from '../lib/turns.ts'
 import type { App } from '../platform/context.ts'
+import type { Credential } from '../platform/outbound/credential.ts'
 
 /** What an HTTP caller that waits for an execution is answered with. */
 export interface HttpReply {
@@ -32,6 +33,8 @@ export interface NodeIo {
   readonly idempotency_key: string
   /** Workflows that called each other by webhook before this execution; a request from it says one more. */
   readonly hops: number
+  /** The stored credential with that id, of this workspace. Rejects with a `NodeFailure` when it cannot be used. */
+  readonly credential: (id: string) => Promise<Credential>
   /** Aborted when the step's time is over, the execution is cancelled or the lease is lost. */
   readonly signal: AbortSignal
 }

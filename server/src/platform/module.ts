@@ -6,6 +6,7 @@ import type { EventDeclaration } from './events/event.ts'
 import type { Authenticate } from './http/authenticate.ts'
 import type { Quotas } from './http/quota.ts'
 import type { Route } from './http/route.ts'
+import type { Credential } from './outbound/credential.ts'
 import type { Service } from './service.ts'
 
 /** A permission: `<noun>:<verb>`. Who has it stands in `roles.ts`. */
@@ -93,6 +94,10 @@ export interface Module {
    * pieces, because it may be cut off by `signal` and is called again then. False while something is not over yet: called again within the hour.
    */
   readonly purge?: (app: App, workspace_id: string, signal: AbortSignal) => Promise<boolean>
+  /** The stored credential with that id, of the workspace of the context and in the system's scope. Exactly one module offers it. */
+  readonly credentials?: (ctx: Ctx, id: string) => Promise<Credential>
+  /** What of this module needs the integration with that id to work, in the scope of the caller. */
+  readonly usersOfIntegration?: (ctx: Ctx, integration_id: string) => Promise<readonly { readonly id: string; readonly name: string }[]>
   /** How much there is of what this module keeps and plans limit, by feature; in the scope of the caller. */
   readonly gauges?: { readonly [feature: string]: (ctx: Ctx) => Promise<number> }
 }

@@ -3,6 +3,8 @@ import { hopsOf } from '../hops.ts'
 import { inTurns, type Interruptible } from '../../lib/turns.ts'
 import { inputsOf, isOver, passOn, type Ready, settle, type Step } from '../graph/plan.ts'
 import type { NodeInput, NodeResult } from '../node.ts'
+import type { Credential } from '../../platform/outbound/credential.ts'
+import { credentialFor } from './credential.ts'
 import { type Attempt, attemptEffect, failureOf, timedOut } from './effect.ts'
 import { addAlarm, type Live, nodeOf } from './live.ts'
 import { withinRoom } from './room.ts'
@@ -166,10 +168,11 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
   const { workspace_id, execution_id } = facts
   const idempotency_key = `${execution_id}:${graph.id}`
   const hops = hopsOf(live.run.fired.payload)
+  const credential = (id: string): Promise<Credential> => credentialFor(host.app, workspace_id, id)
   void attemptEffect({
     node: type,
     input,
-    io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key, hops },
+    io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key, hops, credential },
     timeout_ms,
     abandon: abandon.signal,
   }).then(arrive)

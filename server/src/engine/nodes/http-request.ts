@@ -28,6 +28,13 @@ const Config = Type.Object(
           'Text is sent as it stands; anything else as JSON, or as a form when the content type is `application/x-www-form-urlencoded`.',
       }),
     ),
+    integration_id: Type.Optional(
+      Type.String({
+        format: 'literal',
+        pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+        description: 'The integration whose credential goes with the request. It is sent to the hosts of the integration alone.',
+      }),
+    ),
     timeout_ms: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -159,13 +166,16 @@ export const httpRequest = effect({
     trigger: { id: 7, token: 'secret' },
   },
   run: async ({ config }, io) => {
-    const answer = await io.app
+    const credential = config.integration_id === undefined ? null : await io.credential(config.integration_id)
+    const request = requestOf(config, io)
+    const answered = await io.app
       .use(outbound)
-      .request(requestOf(config, io))
+      .request(credential?.apply(request) ?? request)
       .catch((error: unknown) => {
         if (!(error instanceof Problem)) throw error
         throw new NodeFailure({ code: error.code, message: error.message, retryable: retryableProblems.has(error.code) })
       })
+    const answer = credential?.scrub(answered) ?? answered
     if (!accepts(config.accept_status ?? '2xx', answer.status)) throw unacceptedStatus(config, answer, io.app.now())
     const body = answerBody(answer)
     return { output: { status: answer.status, headers: answer.headers, body, duration_ms: answer.duration_ms } }

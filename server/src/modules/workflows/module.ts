@@ -9,6 +9,7 @@ import { hookRefusals } from './hooks/refusals.ts'
 import { openSecrets } from './secrets/open.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
+import { usersOfIntegration } from './workflows.ts'
 import { personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
@@ -29,5 +30,6 @@ export default defineModule({
   statistics: [executions],
   personal_data: [personalData],
   consumers: [followWebhooks, followSecrets],
+  usersOfIntegration,
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -101,6 +101,18 @@ export const countWorkflows = async (db: ReadDb, filter: WorkflowFilter): Promis
   return row.total
 }
 
+/** Workflows that start, or will when they are resumed, and whose published version holds a text. */
+export const workflowsNaming = (db: ReadDb, text: string): Promise<readonly { readonly id: string; readonly name: string }[]> =>
+  db
+    .selectFrom('workflows as w')
+    .innerJoin('workflow_versions as v', (join) => join.onRef('v.workflow_id', '=', 'w.id').onRef('v.version', '=', 'w.version'))
+    .select(['w.id', 'w.name'])
+    .where('w.status', 'in', ['active', 'paused'])
+    .where(sql<boolean>`position(${text} in v.definition::text) > 0`)
+    .orderBy('w.id')
+    .limit(50)
+    .execute()
+
 export type WorkflowUpdate = Partial<Pick<WorkflowRow, 'name' | 'description' | 'status' | 'version' | 'definition' | 'triggers' | 'tags'>>
 
 /** The row must be locked. Raises its revision. */

@@ -130,6 +130,9 @@ export const update = (ctx: Ctx, id: string, change: WorkflowChange, revision: n
   })
 }
 
+/** The workflows whose published version names an integration; one that is archived starts no more. */
+export const usersOfIntegration = (ctx: Ctx, integration_id: string) => store.workflowsNaming(ctx.db, integration_id)
+
 /** Removes a workflow with its versions. What it has started goes on; its executions can still be read. */
 export const remove = (ctx: Ctx, id: string, revision: number | null): Promise<void> =>
   ctx.tx(async (tx) => {

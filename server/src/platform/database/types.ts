@@ -143,6 +143,26 @@ export interface IdentitiesTable {
   last_used_at: string
 }
 
+export interface IntegrationsTable {
+  id: string
+  workspace_id: string
+  type: string
+  name: string
+  config: ColumnType<Json, JsonInput, JsonInput>
+  credentials: string
+  credential_fields: string[]
+  tokens: string | null
+  tokens_expire_at: string | null
+  health: Generated<'unknown' | 'ok' | 'failing'>
+  health_checked_at: string | null
+  health_error: string | null
+  last_used_at: string | null
+  created_by: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
 export interface MailsTable {
   id: string
   workspace_id: string | null
@@ -441,6 +461,7 @@ export interface Database {
   executions: ExecutionsTable
   idempotent_replies: IdempotentRepliesTable
   identities: IdentitiesTable
+  integrations: IntegrationsTable
   mails: MailsTable
   mfa_challenges: MfaChallengesTable
   one_time_tokens: OneTimeTokensTable

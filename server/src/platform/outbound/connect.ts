@@ -22,13 +22,26 @@ const badPorts = new Set([
 
 /** May a socket for this host be connected to this address? Says nothing of the address: inside names stay unknown outside. */
 const check = (allow: AllowList, host: string, port: number, address: string | undefined): void => {
-  if (allow.name(host, port)) return
+  if (checkAddress(allow, host, port, address) === 'public' && badPorts.has(port))
+    throw errors.refused_address({ detail: `Port ${port} is not one that this server calls.` })
+}
+
+const checkAddress = (allow: AllowList, host: string, port: number, address: string | undefined): 'allowed' | 'public' => {
+  if (allow.name(host, port)) return 'allowed'
   const parsed = address === undefined ? null : parseAddress(address)
-  if (parsed !== null && allow.address(parsed, port)) return
-  if (parsed === null || !isPublicAddress(parsed)) {
-    throw errors.refused_address({ detail: `${host} is at an address that this server does not call.` })
-  }
-  if (badPorts.has(port)) throw errors.refused_address({ detail: `Port ${port} is not one that this server calls.` })
+  if (parsed !== null && allow.address(parsed, port)) return 'allowed'
+  if (parsed !== null && isPublicAddress(parsed)) return 'public'
+  throw errors.refused_address({ detail: `${host} is at an address that this server does not call.` })
+}
+
+/** The address of a host, if each of its addresses may be called: for a protocol that is not HTTP, whose ports are its own. */
+export const checkedAddress = async (allow: AllowList, host: string, port: number, resolve: Resolve): Promise<string> => {
+  const key = hostKey(host)
+  const addresses = parseAddress(key) === null ? (await resolve(key)).map(({ address }) => address) : [key]
+  for (const address of addresses) checkAddress(allow, key, port, address)
+  const [first] = addresses
+  if (first === undefined) throw errors.connect_failed({ detail: `${host} has no address.` })
+  return first
 }
 
 /** Resolves and checks in one step, for one socket: what was checked is what is connected, so a second answer cannot differ. */

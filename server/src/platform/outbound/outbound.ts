@@ -2,7 +2,7 @@ import { Agent, type Dispatcher } from 'undici'
 import { defineService } from '../service.ts'
 import { parseAllowList } from './allow.ts'
 import { acceptedCodings, decode, readAll } from './body.ts'
-import { guardedPool, systemResolve, type Resolve } from './connect.ts'
+import { checkedAddress, guardedPool, systemResolve, type Resolve } from './connect.ts'
 import { errors, fromTransport } from './errors.ts'
 import { follow, parseUrl, type Hop } from './redirect.ts'
 import { settings } from './settings.ts'
@@ -40,6 +40,11 @@ export interface Outbound {
    * themselves.
    */
   readonly request: (request: OutboundRequest) => Promise<OutboundResponse>
+  /**
+   * Where to connect for a protocol other than HTTP: an address of `host` that may be called. Whoever connects has to connect to that
+   * address and not to the name, which may lead elsewhere a moment later. Throws like `request`.
+   */
+  readonly address: (host: string, port: number) => Promise<string>
   /** Gives up what is under way and closes every connection. */
   readonly close: () => Promise<void>
 }
@@ -186,6 +191,13 @@ export const createOutbound = (options: { readonly allow: readonly string[]; rea
       } finally {
         clearTimeout(timer)
         request.signal?.removeEventListener('abort', abort)
+      }
+    },
+    address: async (host, port) => {
+      try {
+        return await checkedAddress(allow, host, port, resolve)
+      } catch (error) {
+        throw fromTransport(error, new URL(`http://${host.includes(':') ? '[::]' : host}:${port}`))
       }
     },
     close: () => agent.destroy(),

@@ -1,0 +1,28 @@
+import { defineErrors } from '../../platform/errors.ts'
+
+export const errors = defineErrors('integrations', {
+  not_found: { status: 404, title: 'There is no such integration', doc: 'The same for an integration of another workspace.' },
+  unknown_type: { status: 422, title: 'There is no such type of integration', doc: '`GET /integrations/types` lists them.' },
+  credentials_required: {
+    status: 422,
+    title: 'Where the credentials go is changed by who knows them',
+    doc: 'A change of the configuration that would send stored credentials to another address has to bring all of them along.',
+  },
+  limit: { status: 409, title: 'The workspace has as many integrations as there may be; remove one' },
+  in_use: {
+    status: 409,
+    title: 'Published workflows use the integration',
+    doc: '`used_by` names them. With `?force=true` it is removed all the same, and their steps fail with `integrations.missing`.',
+  },
+  missing: {
+    status: 422,
+    title: 'The integration is not there any more',
+    doc: 'A step names an integration that its workspace does not have.',
+  },
+  not_usable: { status: 422, title: 'An integration of this type cannot be used for that' },
+  host_refused: {
+    status: 422,
+    title: 'The credential is not for that address',
+    doc: 'A credential goes to the hosts of its integration alone: `base_url` and `allowed_hosts` of its configuration.',
+  },
+})

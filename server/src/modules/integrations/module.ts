@@ -1,0 +1,24 @@
+import { defineModule } from '../../platform/module.ts'
+import { credentialOf } from './credential.ts'
+import { errors } from './errors.ts'
+import * as events from './events.ts'
+import { personalData } from './personal-data.ts'
+import * as routes from './routes.ts'
+import { uses } from './uses.ts'
+
+export default defineModule({
+  name: 'integrations',
+  needs: ['users', 'workspaces'],
+  errors,
+  permissions: {
+    'integrations:read': { doc: 'See what the workspace is connected with. Credentials are shown to nobody.' },
+    'integrations:write': { doc: 'Connect services, change, test and remove integrations.' },
+    'integrations:use': { doc: 'Have an integration do something: start a workflow of n8n.' },
+  },
+  events: Object.values(events),
+  services: [uses],
+  routes: Object.values(routes),
+  credentials: credentialOf,
+  personal_data: [personalData],
+  migrations: new URL('./migrations/', import.meta.url),
+})
