@@ -5,6 +5,7 @@ import { eventOf, jobFailed } from './events.ts'
 import { jobTypes } from './job-types.ts'
 import { jobs } from './jobs.ts'
 import { purgeExecutions } from './purge.ts'
+import { sandbox } from './sandbox/sandbox.ts'
 import { settings } from './settings.ts'
 
 export default defineModule({
@@ -12,7 +13,7 @@ export default defineModule({
   settings,
   errors,
   events: [...Object.values(eventOf), jobFailed],
-  services: [nodeTypes, jobTypes, engine, jobs],
+  services: [nodeTypes, jobTypes, sandbox, engine, jobs],
   purge: purgeExecutions,
   migrations: new URL('./migrations/', import.meta.url),
 })

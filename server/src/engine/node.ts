@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../lib/json.ts'
 import { atOnce, type Interruptible } from '../lib/turns.ts'
 import type { App } from '../platform/context.ts'
 import type { Credential } from '../platform/outbound/credential.ts'
+import type { Scope } from './expression/scope.ts'
 
 /** What an HTTP caller that waits for an execution is answered with. */
 export interface HttpReply {
@@ -35,6 +36,8 @@ export interface NodeIo {
   readonly hops: number
   /** The stored credential with that id, of this workspace. Rejects with a `NodeFailure` when it cannot be used. */
   readonly credential: (id: string) => Promise<Credential>
+  /** What expressions may name at the node's place. */
+  readonly scope: Scope
   /** Aborted when the step's time is over, the execution is cancelled or the lease is lost. */
   readonly signal: AbortSignal
 }

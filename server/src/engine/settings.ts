@@ -25,4 +25,12 @@ export const settings = defineSettings({
     max: 600_000,
     doc: 'A process whose heartbeat is older than this, in milliseconds, is taken for dead and its executions are taken over.',
   },
+  code_threads: {
+    env: 'MILLRACE_ENGINE_CODE_THREADS',
+    type: 'integer',
+    default: 2,
+    min: 1,
+    max: 64,
+    doc: 'Programs of `data.code` that run at a time. A workspace that has none running may start one beyond that, up to twice as many in all.',
+  },
 })

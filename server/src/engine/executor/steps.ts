@@ -172,7 +172,17 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
   void attemptEffect({
     node: type,
     input,
-    io: { app: host.app, workspace_id, execution_id, node_id: graph.id, attempt: next.attempt, idempotency_key, hops, credential },
+    io: {
+      app: host.app,
+      workspace_id,
+      execution_id,
+      node_id: graph.id,
+      attempt: next.attempt,
+      idempotency_key,
+      hops,
+      credential,
+      scope: live.scope,
+    },
     timeout_ms,
     abandon: abandon.signal,
   }).then(arrive)

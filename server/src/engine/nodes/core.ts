@@ -1,5 +1,6 @@
 import type { NodeType } from '../node.ts'
 import { aggregateNode } from './data-aggregate.ts'
+import { codeNode } from './data-code.ts'
 import { dedupeNode } from './data-dedupe.ts'
 import { filterNode } from './data-filter.ts'
 import { mapNode } from './data-map.ts'
@@ -24,6 +25,7 @@ export const coreNodes: readonly NodeType[] = [
   sortNode,
   dedupeNode,
   aggregateNode,
+  codeNode,
   ifNode,
   switchNode,
   mergeNode,

@@ -49,6 +49,7 @@ const run = async (config: JsonObject, allow: readonly string[] = ['127.0.0.1'])
     idempotency_key: 'e:fetch',
     hops: 0,
     credential: () => Promise.reject(new Error('no credential is asked for')),
+    scope: { trigger: null, execution: {}, workspace: {}, vars: {}, output: () => undefined, outputs: () => ({}) },
     signal: new AbortController().signal,
   }
   const { output } = await (httpRequest as EffectNode).run({ config: config as never, input: null, inputs: {} }, io)

@@ -1,6 +1,8 @@
 import { checkInTurns } from '../../engine/check.ts'
 import { engine, nodeTypes } from '../../engine/engine.ts'
 import type { Definition } from '../../engine/graph/definition.ts'
+import { codeProblems } from '../../engine/sandbox/check-code.ts'
+import { sandbox } from '../../engine/sandbox/sandbox.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { changesOf } from './changes.ts'
@@ -20,7 +22,9 @@ const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition)
   const { problems } = await checkInTurns(definition, { nodeTypes: ctx.use(nodeTypes) })
   const named = webhooks.flatMap(({ secret_id }) => secret_id ?? [])
   const secrets = named.length === 0 ? new Set<string>() : await knownSecrets(ctx.db, [...new Set(named)])
-  return [...problems, ...webhookProblems(webhooks, taken), ...authProblems(webhooks, secrets)]
+  const { workspace_id } = ctx
+  const programs = await codeProblems(ctx.use(sandbox), definition, { workspace_id: workspace_id ?? '', signal: ctx.signal })
+  return [...problems, ...webhookProblems(webhooks, taken), ...authProblems(webhooks, secrets), ...programs]
 }
 
 /** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`, 412. */

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sandbox } from '../../server/src/engine/sandbox/sandbox.ts'
+import type { Json } from '../../server/src/lib/json.ts'
+import { create, manual, publish } from '../../server/src/modules/workflows/definitions.testing.ts'
+import { type TestApp, testApp, type TestUser } from '../../server/src/test-app.ts'
+
+let mill: TestApp
+let anna: TestUser
+
+beforeAll(async () => {
+  mill = await testApp()
+  anna = await mill.register('anna')
+})
+afterAll(() => mill.close())
+
+const code = (source: string, more: object = {}, node: object = {}) => ({
+  id: 'code',
+  type: 'data.code',
+  config: { source, ...more },
+  ...node,
+})
+const after = (...nodes: readonly { readonly id: string }[]) => ({
+  nodes: [manual, ...nodes],
+  edges: nodes.map(({ id }, index) => ({ from: index === 0 ? manual.id : (nodes[index - 1] as { id: string }).id, to: id })),
+})
+const run = async (definition: object, input: Json = {}) => {
+  const id = await publish(anna, definition)
+  const { status, body } = await anna.call('POST', `/api/v1/workflows/${id}/execute`, { body: { input, wait_ms: 20_000 } })
+  expect(status).toBe(200)
+  return body
+}
+
+test('a server that runs no code has no thread for it', () => {
+  expect(mill.app.use(sandbox).state()).toEqual({ threads: 0, running: 0, waiting: 0 })
+})
+
+test('a step of code makes its output of its input', async () => {
+  const source = 'export default ({ items }) => ({ total: items.reduce((sum, { price }) => sum + price, 0), text: "{{ stays }}" })'
+  expect(await run(after(code(source)), { items: [{ price: 2 }, { price: 3.5 }] })).toMatchObject({
+    status: 'succeeded',
+    output: { total: 5.5, text: '{{ stays }}' },
+  })
+})
+
+test('its second argument is what expressions may name', async () => {
+  const set = { id: 'before', type: 'data.set', config: { values: { b: '{{ trigger.a + 1 }}' } } }
+  const source = `export default (input, { trigger, steps, execution, workspace, vars }) =>
+    [input, trigger, steps.before.output.b, execution.mode, execution.started_at === new Date().toISOString(), workspace.id, vars]`
+  expect(await run(after(set, code(source)), { a: 1 })).toMatchObject({
+    status: 'succeeded',
+    output: [{ b: 2 }, { a: 1 }, 2, expect.any(String), true, anna.workspace_id, {}],
+  })
+})
+
+test('what a program throws fails its step alone, with the place in its source', async () => {
+  const throwing = code('export default (input) => {\n  console.log("so far")\n  return input.a.b\n}', {}, { on_error: 'continue' })
+  const { status, output } = await run(after(throwing))
+  expect({ status, output }).toEqual({
+    status: 'succeeded',
+    output: { error: { code: 'code.failed', message: expect.stringMatching(/^TypeError: .* \(line 3, column \d+\)$/) } },
+  })
+  const failed = await run(after(code('export default () => {\n  console.log("so far")\n  null.x\n}')))
+  expect(failed).toMatchObject({
+    status: 'failed',
+    error: { code: 'code.failed', node_id: 'code', details: { name: 'TypeError', line: 3, logs: ['so far'] } },
+  })
+})
+
+test.each([
+  ['code.timeout', 'export default () => { while (true) {} }', { timeout_ms: 100 }],
+  ['code.memory', 'export default () => "x".repeat(1e8)', { memory_mb: 4 }],
+  ['code.output_too_large', 'export default () => "x".repeat(2e6)', {}],
+  ['code.output_invalid', 'export default () => ({ n: NaN })', {}],
+])('a program that is no good ends with %s', async (expected, source, limits) => {
+  expect(await run(after(code(source, limits)))).toMatchObject({ status: 'failed', error: { code: expected, node_id: 'code' } })
+})
+
+test('what a step of code gives is the same when it is run again', async () => {
+  const source = 'let tries = 0\nexport default () => [tries += 1, Math.random(), Date.now()]'
+  const twice = [
+    { ...code(source), id: 'one' },
+    { ...code(source), id: 'two' },
+    { ...code('export default (input, { steps }) => [steps.one.output, steps.two.output]'), id: 'both' },
+  ]
+  const { output } = await run(after(...twice))
+  const [[first, chance, now], [second, other, same]] = output
+  expect([first, second, now]).toEqual([1, 1, same])
+  expect(chance).not.toBe(other)
+})
+
+test('a mistake of syntax is found before it is published, with its place', async () => {
+  const { id } = await create(anna, after(code('export default (input) =>\n  input b')))
+  const { body } = await anna.call('POST', `/api/v1/workflows/${id}/check`)
+  expect(body.problems).toEqual([
+    { node_id: 'code', path: '/nodes/1/config/source', severity: 'error', message: expect.stringMatching(/\(line 2, column \d+\)$/) },
+  ])
+  const refused = await anna.call('POST', `/api/v1/workflows/${id}/publish`, { body: {} })
+  expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 422, code: 'workflows.not_publishable' })
+})
+
+test('a cancelled execution ends the program that it waits for', async () => {
+  const id = await publish(anna, after(code('export default () => { while (true) {} }', { timeout_ms: 60_000 })))
+  const started = await anna.call('POST', `/api/v1/workflows/${id}/execute`, { body: { input: {} } })
+  const path = `/api/v1/workflows/executions/${started.body.id}`
+  const threads = mill.app.use(sandbox)
+  await expect.poll(() => threads.state().running).toBe(1)
+  expect((await anna.call('POST', `${path}/cancel`)).status).toBe(200)
+  await expect.poll(async () => (await anna.call('GET', path)).body.status).toBe('cancelled')
+  await expect.poll(() => threads.state().running).toBe(0)
+})
