@@ -26,6 +26,7 @@ export interface Observed {
 
 const anonymous: Actor = { type: 'anonymous' }
 const nothing = Buffer.alloc(0)
+const max_user_agent = 500
 
 /**
  * One request and its reply. A class, because one is made for every request and almost nothing of it is asked for: what
@@ -99,8 +100,9 @@ export class Exchange implements RawRequest, RawReply {
     return this.#request.ip
   }
 
+  /** As much of it as a browser would send: it is kept with sessions, events and the audit, and anybody may fill a header. */
   get user_agent(): string | null {
-    return this.incoming.headers['user-agent'] ?? null
+    return this.incoming.headers['user-agent']?.slice(0, max_user_agent) ?? null
   }
 
   get client(): Client {
