@@ -1,10 +1,11 @@
+import { Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { closest } from '../lib/closest.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { atOnce, inTurns, type Interruptible } from '../lib/turns.ts'
-import { checkEdges, checkShape, type SeenEdge, type SeenNode } from './check-graph.ts'
-import { retryRoots, roots, shapeOf } from './compile.ts'
+import { checkEdges, checkReferences, checkShape, type Level, type SeenEdge, type SeenNode } from './check-graph.ts'
+import { evaluatedInside, loopRetryRoots, loopRoots, ownConfig, retryRoots, roots, shapeOf } from './compile.ts'
 import { compileConfig, type ConfigReference, pointerTo } from './expression/config.ts'
 import { expressionCompiler, type ExpressionCompiler, type ExpressionError } from './expression/expression.ts'
 import { Definition, DefinitionEdge, DefinitionNode, limits } from './graph/definition.ts'
@@ -18,9 +19,22 @@ const most_problems = 200
 
 interface Checking {
   readonly nodeTypes: ReadonlyMap<string, NodeType>
-  readonly compiler: ExpressionCompiler
-  readonly retryCompiler: ExpressionCompiler
+  /** For what stands in no loop, and for what does. */
+  readonly compilers: {
+    readonly [place in 'outside' | 'inside']: { readonly config: ExpressionCompiler; readonly retry: ExpressionCompiler }
+  }
   readonly report: Report
+  /** Where the first node of each id stands. */
+  readonly ids: Map<string, string>
+}
+
+/** Nodes and edges that belong together: the definition's own, or those of a body. */
+interface Place {
+  /** JSON Pointer to what holds `nodes` and `edges`. */
+  readonly path: string
+  /** Bodies around it. */
+  readonly depth: number
+  readonly level: Level
 }
 
 const validators = {
@@ -36,13 +50,13 @@ const located = (error: ExpressionError): string => `${error.message} (line ${er
 /** Names that JavaScript objects come with; as ids they would only confuse. */
 const reserved_ids = new Set(['constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty'])
 
-const checkId = (node: JsonObject, path: string, seen: Map<string, number>, index: number, report: Report): void => {
+const checkId = (node: JsonObject, path: string, { ids: seen, report }: Checking): void => {
   const { id } = node
   if (typeof id !== 'string') return
   const at = { node_id: id.slice(0, 64), path: `${path}/id`, severity: 'error' } as const
   const first = seen.get(id)
-  if (first === undefined) seen.set(id, index)
-  else report({ ...at, message: `The id "${id.slice(0, 64)}" is taken: node ${first} has it already` })
+  if (first === undefined) seen.set(id, path)
+  else report({ ...at, message: `The id "${id.slice(0, 64)}" is taken: the node at ${first} has it already` })
   if (reserved_ids.has(id)) report({ ...at, message: `"${id}" cannot be an id: JavaScript has a meaning for it` })
 }
 
@@ -64,27 +78,28 @@ interface CheckedConfig {
   readonly sound: boolean
 }
 
-const checkConfig = (node: JsonObject, type: NodeType, path: string, checking: Checking): CheckedConfig => {
+const checkConfig = (node: JsonObject, type: NodeType, path: string, around: 'outside' | 'inside', checking: Checking): CheckedConfig => {
   const config = node['config'] === undefined ? {} : node['config']
   if (!isJsonObject(config)) return { references: [], sound: false }
-  const compiled = compileConfig(config, type.config, checking.compiler)
+  const own = ownConfig(config, type)
+  const compiled = compileConfig(own, type.config, checking.compilers[evaluatedInside(type) ? 'inside' : around].config)
   const at = `${path}/config`
   for (const problem of compiled.problems) {
     const message = problem.error ? located(problem.error) : problem.message
     checking.report({ ...about(node), path: at + problem.path, severity: 'error', message })
   }
-  const wrong = Value.Check(type.config, config) ? [] : schemaProblems(type.config, config, compiled.dynamic)
+  const wrong = Value.Check(type.config, own) ? [] : schemaProblems(type.config, own, compiled.dynamic)
   const mistakes = wrong.length === 0 && compiled.problems.length === 0 ? (type.check?.(config) ?? []) : []
   for (const { path: where, message } of [...wrong, ...mistakes])
     checking.report({ ...about(node), path: at + where, severity: 'error', message })
   return { references: compiled.references, sound: wrong.length === 0 }
 }
 
-const checkRetry = (node: JsonObject, path: string, checking: Checking): readonly ConfigReference[] => {
+const checkRetry = (node: JsonObject, path: string, around: 'outside' | 'inside', checking: Checking): readonly ConfigReference[] => {
   const retry = node['retry']
   const text = isJsonObject(retry) ? retry['retry_if'] : undefined
   if (typeof text !== 'string') return []
-  const compiled = checking.retryCompiler.expression(text)
+  const compiled = checking.compilers[around].retry.expression(text)
   const at = `${path}/retry/retry_if`
   const fail = (message: string): void => checking.report({ ...about(node), path: at, severity: 'error', message })
   if (!compiled.ok) fail(located(compiled.error))
@@ -93,8 +108,9 @@ const checkRetry = (node: JsonObject, path: string, checking: Checking): readonl
 }
 
 /** Everything about one node that can be said without the others. */
-const checkNode = (node: unknown, index: number, ids: Map<string, number>, checking: Checking): SeenNode => {
-  const path = `/nodes/${index}`
+const checkNode = (node: unknown, index: number, place: Place, checking: Checking): SeenNode => {
+  const path = `${place.path}/nodes/${index}`
+  const around = place.depth === 0 ? 'outside' : 'inside'
   for (const problem of sound(validators.node, node) ? [] : schemaProblems(DefinitionNode, node)) {
     const slug = problem.path === '/id' && problem.message.includes('form')
     const message = slug ? 'An id starts with a letter and goes on with letters, digits, "_" or "-", at most 64 in all' : problem.message
@@ -102,12 +118,12 @@ const checkNode = (node: unknown, index: number, ids: Map<string, number>, check
   }
   const nothing: SeenNode = { index, id: null, type: null, ports: null, node: null, references: [] }
   if (!isJsonObject(node)) return nothing
-  checkId(node, path, ids, index, checking.report)
+  checkId(node, path, checking)
   const type = checkType(node, path, checking)
-  const references = checkRetry(node, path, checking).map((reference) => ({ ...reference, path: `${path}/retry/retry_if` }))
+  const references = checkRetry(node, path, around, checking).map((reference) => ({ ...reference, path: `${path}/retry/retry_if` }))
   const id = typeof node['id'] === 'string' ? node['id'] : null
   if (type === null) return { ...nothing, id, node, references }
-  const config = checkConfig(node, type, path, checking)
+  const config = checkConfig(node, type, path, around, checking)
   const ports = config.sound ? shapeOf(node as unknown as DefinitionNode, type).ports : null
   const inConfig = config.references.map((reference) => ({ ...reference, path: `${path}/config${reference.path}` }))
   return { index, id, type, ports, node, references: [...references, ...inConfig] }
@@ -124,7 +140,7 @@ const checkZone = (settings: unknown, report: Report): void => {
   }
 }
 
-const checkPins = (pins: unknown, ids: ReadonlyMap<string, number>, report: Report): void => {
+const checkPins = (pins: unknown, ids: ReadonlyMap<string, string>, report: Report): void => {
   if (!isJsonObject(pins)) return
   for (const id of Object.keys(pins)) {
     if (ids.has(id)) continue
@@ -147,9 +163,9 @@ const checkFrame = (definition: JsonObject, report: Report): void => {
   checkZone(definition['settings'], report)
 }
 
-const edgesOf = (list: readonly unknown[], report: Report): readonly SeenEdge[] =>
+const edgesOf = (list: readonly unknown[], parent: string, report: Report): readonly SeenEdge[] =>
   list.flatMap((edge, index) => {
-    const path = `/edges/${index}`
+    const path = `${parent}/edges/${index}`
     const problems = sound(validators.edge, edge) ? [] : schemaProblems(DefinitionEdge, edge)
     for (const problem of problems) report({ path: path + problem.path, severity: 'error', message: problem.message })
     if (problems.length > 0) return []
@@ -200,13 +216,17 @@ const checking = function* (definition: unknown, options: CheckOptions): Interru
   if (!isJsonObject(definition)) return only('A definition is an object with "nodes" and "edges"')
   const nodes = Array.isArray(definition['nodes']) ? (definition['nodes'] as readonly unknown[]) : []
   const edges = Array.isArray(definition['edges']) ? (definition['edges'] as readonly unknown[]) : []
-  if (nodes.length > limits.nodes) return only(`The definition has ${nodes.length} nodes; ${limits.nodes} are allowed`)
-  if (edges.length > limits.edges) return only(`The definition has ${edges.length} edges; ${limits.edges} are allowed`)
+  const counted = countAll(nodes, edges)
+  if (counted.nodes > limits.nodes) return only(`The definition has ${counted.nodes} nodes; ${limits.nodes} are allowed`)
+  if (counted.edges > limits.edges) return only(`The definition has ${counted.edges} edges; ${limits.edges} are allowed`)
   try {
     yield* checkAll(definition, nodes, edges, {
       nodeTypes: options.nodeTypes,
-      compiler: expressionCompiler(roots),
-      retryCompiler: expressionCompiler(retryRoots),
+      compilers: {
+        outside: { config: expressionCompiler(roots), retry: expressionCompiler(retryRoots) },
+        inside: { config: expressionCompiler(loopRoots), retry: expressionCompiler(loopRetryRoots) },
+      },
+      ids: new Map(),
       report,
     })
   } catch (error) {
@@ -215,24 +235,87 @@ const checking = function* (definition: unknown, options: CheckOptions): Interru
   return { problems }
 }
 
-const checkAll = function* (
-  definition: JsonObject,
+/** What a body may hold of nodes and edges, wherever it stands. */
+const bodyOf = (node: unknown): { readonly nodes: readonly unknown[]; readonly edges: readonly unknown[] } | null => {
+  const config = isJsonObject(node) ? node['config'] : undefined
+  const body = isJsonObject(config) ? config['body'] : undefined
+  if (!isJsonObject(body)) return null
+  const { nodes, edges } = body
+  return { nodes: Array.isArray(nodes) ? (nodes as unknown[]) : [], edges: Array.isArray(edges) ? (edges as unknown[]) : [] }
+}
+
+const countAll = (nodes: readonly unknown[], edges: readonly unknown[]): { readonly nodes: number; readonly edges: number } => {
+  const counted = { nodes: nodes.length, edges: edges.length }
+  const open = [...nodes]
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const body = bodyOf(node)
+    if (body === null) continue
+    counted.nodes += body.nodes.length
+    counted.edges += body.edges.length
+    for (const inner of body.nodes) open.push(inner)
+  }
+  return counted
+}
+
+const most_depth = 8
+
+const Frame = Type.Object({ nodes: Type.Array(Type.Unknown()), edges: Type.Array(Type.Unknown()) }, { additionalProperties: false })
+
+/** The nodes that a region repeats. */
+const checkBody = function* (node: SeenNode, place: Place, checking: Checking): Interruptible<void> {
+  const { config } = node.node as { readonly config?: unknown }
+  const body = isJsonObject(config) ? config['body'] : undefined
+  const read = bodyOf(node.node)
+  if (read === null || !isJsonObject(body)) return
+  const path = `${place.path}/nodes/${node.index}/config/body`
+  const say = (at: string, message: string): void =>
+    checking.report({ ...(node.id === null ? {} : { node_id: node.id }), path: at, severity: 'error', message })
+  for (const problem of schemaProblems(Frame, body)) say(path + problem.path, problem.message)
+  if (Array.isArray(body['nodes']) && read.nodes.length === 0) say(`${path}/nodes`, 'There is nothing to repeat: the body needs a node')
+  if (place.depth >= most_depth) return say(path, `Loops stand in each other at most ${most_depth} deep`)
+  const level: Level = { ...emptyLevel(), around: { level: place.level, index: node.index } }
+  place.level.bodies.push({ path, level })
+  yield* checkLevel(read.nodes, read.edges, { path, depth: place.depth + 1, level }, checking)
+}
+
+const emptyLevel = (): Level => ({ nodes: [], ids: new Map(), bodies: [], around: null, before: null })
+
+/** Nodes and edges that belong together, and the bodies among them. What it finds is kept in the level. */
+const checkLevel = function* (
   listed: readonly unknown[],
   edges: readonly unknown[],
-  parts: Checking,
+  place: Place,
+  checking: Checking,
 ): Interruptible<void> {
-  const { report } = parts
-  checkFrame(definition, report)
-  const ids = new Map<string, number>()
-  const nodes: SeenNode[] = []
+  const { level, path, depth } = place
+  const { report } = checking
   for (const [index, node] of listed.entries()) {
-    nodes.push(checkNode(node, index, ids, parts))
+    const seen = checkNode(node, index, place, checking)
+    level.nodes.push(seen)
+    if (seen.id !== null && !level.ids.has(seen.id)) level.ids.set(seen.id, index)
     yield
   }
+  const read = edgesOf(edges, path, report)
+  yield
+  const { nodes, ids } = level
+  const seen = checkEdges({ nodes, ids, edges: read, report, path, inside: depth > 0 })
+  yield
+  level.before = checkShape({ nodes, ids, edges: seen, report, path, inside: depth > 0 })
+  for (const node of nodes) {
+    if (node.type?.kind === 'region') yield* checkBody(node, place, checking)
+  }
+}
+
+const checkAll = function* (
+  definition: JsonObject,
+  nodes: readonly unknown[],
+  edges: readonly unknown[],
+  checking: Checking,
+): Interruptible<void> {
+  const { report, ids } = checking
+  checkFrame(definition, report)
+  const level = emptyLevel()
+  yield* checkLevel(nodes, edges, { path: '', depth: 0, level }, checking)
   checkPins(definition['pins'], ids, report)
-  const read = edgesOf(edges, report)
-  yield
-  const seen = checkEdges({ nodes, ids, edges: read, report })
-  yield
-  checkShape({ nodes, ids, edges: seen, report })
+  yield* checkReferences(level, '', report)
 }

@@ -1,8 +1,8 @@
 import type { Validator } from 'typebox/compile'
-import type { Json, JsonObject } from '../lib/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../lib/json.ts'
 import { atOnce, inTurns, type Interruptible } from '../lib/turns.ts'
 import { type CompiledConfig, compileConfig, ConfigFault } from './expression/config.ts'
-import { expressionCompiler, newBudget } from './expression/expression.ts'
+import { type ExpressionCompiler, expressionCompiler, newBudget } from './expression/expression.ts'
 import type { Root, Scope } from './expression/scope.ts'
 import { Fault } from './expression/value.ts'
 import type { Definition, DefinitionNode } from './graph/definition.ts'
@@ -16,8 +16,11 @@ export type { Scope } from './expression/scope.ts'
 
 /** What every expression outside a loop may name. */
 export const roots: ReadonlySet<Root> = new Set(['trigger', 'steps', 'execution', 'workspace', 'vars'])
+/** In the body of a loop. */
+export const loopRoots: ReadonlySet<Root> = new Set([...roots, 'item', 'index'])
 /** What `retry_if` may name besides. */
 export const retryRoots: ReadonlySet<Root> = new Set([...roots, 'error'])
+export const loopRetryRoots: ReadonlySet<Root> = new Set([...loopRoots, 'error'])
 
 export interface CompiledNode {
   readonly type: NodeType
@@ -32,16 +35,23 @@ export interface CompiledVersion {
   readonly graph: Graph
   /** As in the graph. */
   readonly nodes: readonly CompiledNode[]
+  /** The nodes of its bodies. */
+  readonly bodies: ReadonlyMap<Graph, readonly CompiledNode[]>
   /** The node type of a trigger that may fire; null when there is no such trigger. */
   readonly triggerType: (node_id: string) => string | null
 }
 
-/** What the graph must know of a node, from its type and config. */
-export const shapeOf = (node: DefinitionNode, type: NodeType): NodeShape => {
+/** What the graph must know of a node, from its type and config; `body`: of a region. */
+export const shapeOf = (node: DefinitionNode, type: NodeType, body: Graph | null = null): NodeShape => {
   const config = node.config ?? {}
   const ports = typeof type.ports === 'function' ? type.ports(config) : (type.ports ?? ['out'])
-  return { kind: type.kind, ports, merge_mode: type.kind === 'merge' && config['mode'] === 'first' ? 'first' : 'all' }
+  const merge_mode = type.kind === 'merge' && config['mode'] === 'first' ? 'first' : 'all'
+  return { kind: type.kind, ports, merge_mode, ...(type.kind === 'region' && body ? { region: { repeats: type.repeats, body } } : {}) }
 }
+
+/** A region's own config: its body is compiled by itself. */
+export const ownConfig = (config: JsonObject, type: NodeType): JsonObject =>
+  type.kind === 'region' && isJsonObject(config['body']) ? { ...config, body: { nodes: [], edges: [] } } : config
 
 /** What a field that could not be evaluated means for its step. */
 export const faultFailure = (fault: ConfigFault): NodeFailure =>
@@ -94,42 +104,78 @@ export const compileVersion = (definition: Definition, nodeTypes: ReadonlyMap<st
 export const compileInTurns = (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): Promise<CompiledVersion> =>
   inTurns(compiling(definition, nodeTypes))
 
-const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): Interruptible<CompiledVersion> {
-  const compiler = expressionCompiler(roots)
-  const retryCompiler = expressionCompiler(retryRoots)
-  const validatorOf = evaluatedConfigs()
-  const typeOf = (node: DefinitionNode): NodeType => {
-    const type = nodeTypes.get(node.type)
-    if (type === undefined) throw new Error(`There is no node type "${node.type}"`)
-    return type
+/** What the bodies of one definition share while they are compiled. */
+interface Compilers {
+  readonly typeOf: (node: DefinitionNode) => NodeType
+  readonly validatorOf: (type: NodeType) => Validator
+  readonly outside: Pair
+  readonly inside: Pair
+  readonly bodies: Map<Graph, readonly CompiledNode[]>
+}
+
+interface Pair {
+  readonly config: ExpressionCompiler
+  readonly retry: ExpressionCompiler
+}
+
+type Body = Pick<Definition, 'nodes' | 'edges' | 'settings'>
+
+/** Of a region the config is evaluated in each turn that it decides, so that it may name `item` as its body does. */
+export const evaluatedInside = (type: NodeType): boolean => type.kind === 'region' && type.repeats === 'while'
+
+const compileNode = (node: DefinitionNode, around: 'outside' | 'inside', compilers: Compilers): CompiledNode => {
+  const { typeOf, validatorOf } = compilers
+  const type = typeOf(node)
+  const config = compileConfig(ownConfig(node.config ?? {}, type), type.config, compilers[evaluatedInside(type) ? 'inside' : around].config)
+  const [problem] = config.problems
+  if (problem) throw new Error(`The config of "${node.id}" does not compile at ${problem.path}: ${problem.message}`)
+  const retry_if = node.retry?.retry_if
+  return {
+    type,
+    evaluate: evaluator(config, type, validatorOf),
+    retryIf: retry_if === undefined ? null : retryCondition(retry_if, compilers[around].retry),
   }
-  const compileNode = (node: DefinitionNode): CompiledNode => {
-    const type = typeOf(node)
-    const config = compileConfig(node.config ?? {}, type.config, compiler)
-    const [problem] = config.problems
-    if (problem) throw new Error(`The config of "${node.id}" does not compile at ${problem.path}: ${problem.message}`)
-    const retry_if = node.retry?.retry_if
-    return {
-      type,
-      evaluate: evaluator(config, type, validatorOf),
-      retryIf: retry_if === undefined ? null : retryCondition(retry_if, retryCompiler),
-    }
-  }
+}
+
+const compilingBody = function* (
+  body: Body,
+  around: 'outside' | 'inside',
+  compilers: Compilers,
+): Interruptible<{ readonly graph: Graph; readonly nodes: readonly CompiledNode[] }> {
   const nodes: CompiledNode[] = []
-  for (const node of definition.nodes) {
-    nodes.push(compileNode(node))
+  const inner = new Map<DefinitionNode, Graph>()
+  for (const node of body.nodes) {
+    const compiled = compileNode(node, around, compilers)
+    nodes.push(compiled)
+    if (compiled.type.kind === 'region') {
+      const made = yield* compilingBody(node.config?.['body'] as unknown as Body, 'inside', compilers)
+      compilers.bodies.set(made.graph, made.nodes)
+      inner.set(node, made.graph)
+    }
     yield
   }
+  return { graph: buildGraph(body, (node) => shapeOf(node, compilers.typeOf(node), inner.get(node))), nodes }
+}
+
+const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<string, NodeType>): Interruptible<CompiledVersion> {
+  const bodies = new Map<Graph, readonly CompiledNode[]>()
+  const { graph, nodes } = yield* compilingBody(definition, 'outside', {
+    typeOf: (node) => {
+      const type = nodeTypes.get(node.type)
+      if (type === undefined) throw new Error(`There is no node type "${node.type}"`)
+      return type
+    },
+    validatorOf: evaluatedConfigs(),
+    outside: { config: expressionCompiler(roots), retry: expressionCompiler(retryRoots) },
+    inside: { config: expressionCompiler(loopRoots), retry: expressionCompiler(loopRetryRoots) },
+    bodies,
+  })
   const triggers = new Map(
     definition.nodes.flatMap((node, index) =>
       nodes[index]?.type.kind === 'trigger' && node.disabled !== true ? [[node.id, node.type]] : [],
     ),
   )
-  return {
-    graph: buildGraph(definition, (node) => shapeOf(node, typeOf(node))),
-    nodes,
-    triggerType: (node_id) => triggers.get(node_id) ?? null,
-  }
+  return { graph, nodes, bodies, triggerType: (node_id) => triggers.get(node_id) ?? null }
 }
 
 /** What an execution tells its expressions about itself. */
@@ -161,3 +207,15 @@ export const scopeFor = (input: { readonly version: CompiledVersion; readonly ru
     outputs: () => outputsOf(run),
   }
 }
+
+/** What the expressions of a body see: what those around it do, the item, and the outputs of their own turn. */
+export const scopeIn = (outer: Scope, run: Run, place: { readonly item: Json; readonly turn: number }): Scope => ({
+  trigger: outer.trigger,
+  execution: outer.execution,
+  workspace: outer.workspace,
+  vars: outer.vars,
+  item: place.item,
+  index: place.turn,
+  output: (node_id): Json | undefined => outputOf(run, node_id),
+  outputs: () => outputsOf(run),
+})

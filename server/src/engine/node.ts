@@ -28,6 +28,8 @@ export interface NodeIo {
   readonly workspace_id: string
   readonly execution_id: string
   readonly node_id: string
+  /** The node's id, with loop indices before it where it stands in a loop: `loop[3].fetch`. */
+  readonly path: string
   /** 1 for the first try. */
   readonly attempt: number
   /** Same for every attempt and every recovery of this step: `<execution>:<path of the node>`. */
@@ -144,7 +146,13 @@ export interface MergeNode extends Description {
   readonly kind: 'merge'
 }
 
-export type NodeType = TriggerNode | PureNode | EffectNode | MergeNode
+/** Repeats the nodes of its `body`; the plan knows how. */
+export interface RegionNode extends Description {
+  readonly kind: 'region'
+  readonly repeats: 'each' | 'while'
+}
+
+export type NodeType = TriggerNode | PureNode | EffectNode | MergeNode | RegionNode
 
 export const trigger = (node: Omit<TriggerNode, 'kind'>): NodeType => ({ kind: 'trigger', ...node })
 

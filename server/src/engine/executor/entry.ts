@@ -3,7 +3,7 @@ import type { ScopeFacts } from '../compile.ts'
 import { eventOf, jobFailed } from '../events.ts'
 import { jobTypes, workspaceOf } from '../job-types.ts'
 import type { Outcome, Step } from '../graph/plan.ts'
-import type { Entry, RecordBody } from '../journal/record.ts'
+import type { Entry, RecordBody, RegionFact } from '../journal/record.ts'
 import type { Live } from './live.ts'
 
 /** How an execution ended: as the plan says, or because somebody wanted it to. */
@@ -39,13 +39,26 @@ const eventOfJob = (app: App, facts: ScopeFacts, end: End): EndEvent => {
   return { id: app.newId(), workspace_id: workspaceOf(workspace_id), name: jobFailed.name, data: JSON.stringify(data) }
 }
 
+/** What a record holds. */
+export interface Recorded {
+  readonly steps: readonly Step[]
+  readonly regions: readonly RegionFact[]
+  readonly end: End | null
+  /** Unix milliseconds; null: it stays in memory. */
+  readonly wake_at: number | null
+}
+
+/** What the turns gave is in the records already. */
+const withoutGathered = (step: Step): Step => (step.gathered === true ? { ...step, output: null } : step)
+
 /** The next record of an execution: `steps`, and its beginning and end where they fall into this commit. */
-export const entryOf = (live: Live, steps: readonly Step[], end: End | null, wake_at: number | null): Entry => {
+export const entryOf = (live: Live, turn: Recorded): Entry => {
   const { accept, facts } = live
+  const { steps, regions, end, wake_at } = turn
   const at = live.host.app.now()
   const trigger = accept === null ? {} : { trigger: { node_id: live.run.fired.node_id, payload: accept.payload } }
   const ending = end === null ? {} : { ending: { status: end.status, error: end.error } }
-  const body: RecordBody = { at, ...trigger, steps, ...ending }
+  const body: RecordBody = { at, ...trigger, steps: steps.map(withoutGathered), ...(regions.length > 0 ? { regions } : {}), ...ending }
   return {
     execution_id: facts.execution_id,
     workspace_id: facts.workspace_id,

@@ -1,10 +1,10 @@
 import { Problem } from '../../platform/errors.ts'
 import { errors } from '../errors.ts'
-import { isOver, outcomeOf, plan, type Ready, settle, type Step, wakeAt } from '../graph/plan.ts'
+import { isWanted, openOnes, outcomeOf, type Ready, type Step, wakeAt } from '../graph/plan.ts'
 import type { Entry } from '../journal/record.ts'
-import { type End, entryOf } from './entry.ts'
-import { addAlarm, type Beginning, letGo, type Live, nodeOf } from './live.ts'
-import { launch, runPure } from './steps.ts'
+import { type End, entryOf, type Recorded } from './entry.ts'
+import { addAlarm, type Beginning, letGo, type Live } from './live.ts'
+import { launch, runPure, settleHere } from './steps.ts'
 
 /** An execution that this process holds. */
 export interface Held {
@@ -37,12 +37,15 @@ export const holdExecution = (beginning: Beginning): Held => {
     arrived: [],
     ready: [],
     reply: null,
-    in_flight: new Map(),
+    in_flight: [],
     begun: new Map(),
+    regions: [],
+    noted: null,
+    turn: null,
     alarms: new Set(),
     quiet: [],
     given_chars: 0,
-    large: new Map(),
+    large: new WeakMap(),
   }
   return {
     execution_id: live.facts.execution_id,
@@ -52,37 +55,39 @@ export const holdExecution = (beginning: Beginning): Held => {
       advance(live)
     },
     drop: () => letGo(live),
-    settled: () => (live.in_flight.size === 0 ? Promise.resolve() : new Promise((resolve) => void live.quiet.push(resolve))),
+    settled: () => (live.in_flight.length === 0 ? Promise.resolve() : new Promise((resolve) => void live.quiet.push(resolve))),
   }
 }
 
 /** From the folded journal alone: a new execution and a recovered one begin alike. */
 const begin = (live: Live): void => {
   const { run } = live
-  const now = live.host.app.now()
-  live.ready = [...plan(run, now).start]
-  for (const [index, retry] of run.retries) {
-    if (retry.retry_at <= now) continue
-    live.ready.push({ index, node_id: nodeOf(live, index).graph.id, attempt: retry.attempt + 1, not_before: retry.retry_at })
-  }
+  live.ready = [...openOnes(run)]
   if (run.graph.timeout_ms !== null) addAlarm(live, run.fired.at + run.graph.timeout_ms, () => advance(live))
   advance(live)
 }
 
-const endOf = (live: Live): End | null => {
-  if (live.cancelled) return { status: 'cancelled', output: null, error: null }
-  return live.ready.length > 0 && !isOver(live.run) ? null : outcomeOf(live.run, live.host.app.now())
-}
+const endOf = (live: Live): End | null =>
+  live.cancelled ? { status: 'cancelled', output: null, error: null } : outcomeOf(live.run, live.host.app.now())
 
 const advance = (live: Live): void => {
   if (live.committing || live.over) return
-  const steps = live.arrived
+  const { arrived } = live
   live.arrived = []
-  for (const step of steps) live.ready.push(...settle(live.run, step))
+  const steps: Step[] = []
+  // What came too late for its turn of a loop, or for the loop, is not part of the story.
+  for (const arrival of arrived) if (isWanted(arrival.run)) settleHere(live, arrival, steps)
   const effects = runPure(live, steps, () => advance(live))
   const end = endOf(live)
-  if (live.accept === null && steps.length === 0 && end === null) return start(live, effects)
-  commit(live, { steps, effects, end, wake_at: end === null && effects.length === 0 ? sleepUntil(live) : null })
+  if (live.accept === null && steps.length === 0 && live.regions.length === 0 && end === null) {
+    start(live, effects)
+    // A turn of a loop that takes longer than ours: nothing of it is recorded before its end.
+    if (live.ready.length > 0) setImmediate(advance, live)
+    return
+  }
+  const { regions } = live
+  live.regions = []
+  commit(live, { steps, regions, effects, end, wake_at: end === null && effects.length === 0 ? sleepUntil(live) : null })
 }
 
 /** How long an execution waits in memory. Whoever waits for the end of a workflow does so for at most ten minutes; for that of a job nobody does. */
@@ -90,25 +95,21 @@ const longest_wait_ms = { live: 600_000, test: 600_000, job: 5_000 }
 
 /** When it is to be woken, if nothing is to be done until then and that is worth a sleep. */
 const sleepUntil = (live: Live): number | null => {
-  if (live.accept !== null || live.in_flight.size > 0 || live.ready.length > 0) return null
+  if (live.accept !== null || live.in_flight.length > 0 || live.ready.length > 0) return null
   const wake_at = wakeAt(live.run)
   return wake_at === null || wake_at - live.host.app.now() < longest_wait_ms[live.facts.mode] ? null : wake_at
 }
 
 /** What a commit makes durable, and what comes after it. */
-interface Turn {
-  readonly steps: readonly Step[]
+interface Turn extends Recorded {
   readonly effects: readonly Ready[]
-  readonly end: End | null
-  /** Unix milliseconds; null: it stays in memory. */
-  readonly wake_at: number | null
 }
 
 const commit = (live: Live, turn: Turn): void => {
   live.committing = true
   let entry: Entry
   try {
-    entry = entryOf(live, turn.steps, turn.end, turn.wake_at)
+    entry = entryOf(live, turn)
   } catch (cause) {
     // A node has given what is no JSON.
     return notCommitted(live, errors.journal_failed({ cause }))
@@ -120,7 +121,7 @@ const commit = (live: Live, turn: Turn): void => {
 }
 
 const start = (live: Live, effects: readonly Ready[]): void => {
-  for (const effect of effects) launch(live, effect, () => advance(live))
+  for (const effect of effects) if (isWanted(effect.run)) launch(live, effect, () => advance(live))
 }
 
 const committed = (live: Live, { effects, end, wake_at }: Turn): void => {
@@ -162,7 +163,7 @@ const notCommitted = (live: Live, error: Error): void => {
   live.refused = true
   const message = 'The result of a step could not be stored'
   const end: End = { status: 'failed', output: null, error: { code: 'engine.record_refused', message, details: null, node_id: null } }
-  commit(live, { steps: [], effects: [], end, wake_at: null })
+  commit(live, { steps: [], regions: [], effects: [], end, wake_at: null })
 }
 
 /** Dropped executions are not in the process's hands any more: another hold on the same one may be. */

@@ -1,11 +1,12 @@
 import type { Json } from '../../lib/json.ts'
 import type { Interruptible } from '../../lib/turns.ts'
 import type { App } from '../../platform/context.ts'
-import type { CompiledNode, CompiledVersion, Scope, ScopeFacts } from '../compile.ts'
+import { type CompiledNode, type CompiledVersion, type Scope, type ScopeFacts, scopeIn } from '../compile.ts'
 import type { Finished } from '../contract.ts'
 import type { GraphNode } from '../graph/graph.ts'
 import type { Ready, Run, Step } from '../graph/plan.ts'
-import type { Entry, NewExecution } from '../journal/record.ts'
+import type { Region, TurnError } from '../graph/region.ts'
+import type { Entry, NewExecution, RegionFact } from '../journal/record.ts'
 import type { HttpReply, NodeResult } from '../node.ts'
 import { setAlarm } from './alarm.ts'
 
@@ -45,6 +46,29 @@ export interface Beginning {
   readonly listener: Listener | null
 }
 
+/** An attempt that has ended. */
+export interface Arrival {
+  readonly run: Run
+  readonly index: number
+  readonly step: Step
+}
+
+/** Turns of one region that will be recorded together. */
+export interface Noted {
+  readonly region: Region
+  readonly before: number
+  readonly fact: RegionFact
+  readonly turns: { next: number; readonly outputs: Json[]; errors?: TurnError[] }
+}
+
+/** An effect that is in flight. */
+export interface Flight {
+  readonly run: Run
+  readonly abandon: AbortController
+  /** Its place among all of them. */
+  at: number
+}
+
 /** An execution in the memory of this process. Only the files of this folder change it. */
 export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
   next_seq: number
@@ -56,27 +80,43 @@ export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
   /** The database has refused a record of it. */
   refused: boolean
   /** Attempts that have ended and are in no record yet. */
-  arrived: Step[]
+  arrived: Arrival[]
   /** Nodes whose turn it is and that have not begun. */
   ready: Ready[]
   reply: HttpReply | null
-  readonly in_flight: Map<number, AbortController>
+  /** In no order. */
+  readonly in_flight: Flight[]
   /** Work without effects that did not come to its end within one turn. */
-  readonly begun: Map<number, Interruptible<NodeResult>>
+  readonly begun: Map<Ready, Interruptible<NodeResult>>
+  /** What happened to regions and is in no record yet. */
+  regions: RegionFact[]
+  /** The turns that the last of them tells of, while more may be added. */
+  noted: Noted | null
+  /** The scope of the turn that was worked on last: nodes of one turn come one after the other. */
+  turn: { readonly run: Run; readonly scope: Scope } | null
   /** How to call off what was set. */
   readonly alarms: Set<() => void>
   /** Size of what the steps have given, as far as this process knows. */
   given_chars: number
   /** What is large and has been measured: it is often handed on as it is. */
-  readonly large: Map<Json, number>
+  readonly large: WeakMap<object, number>
   /** Wait until no effect is in flight. */
   readonly quiet: (() => void)[]
 }
 
-export const nodeOf = (live: Live, index: number): { readonly graph: GraphNode; readonly compiled: CompiledNode } => ({
-  graph: live.version.graph.nodes[index] as GraphNode,
-  compiled: live.version.nodes[index] as CompiledNode,
+export const nodeOf = (live: Live, run: Run, index: number): { readonly graph: GraphNode; readonly compiled: CompiledNode } => ({
+  graph: run.graph.nodes[index] as GraphNode,
+  compiled: (run.place === null ? live.version.nodes : live.version.bodies.get(run.graph))?.[index] as CompiledNode,
 })
+
+/** What the expressions of a run's nodes see. */
+export const scopeAt = (live: Live, run: Run): Scope => {
+  if (run.place === null) return live.scope
+  if (live.turn?.run === run) return live.turn.scope
+  const scope = scopeIn(scopeAt(live, run.place.outer), run, run.place)
+  live.turn = { run, scope }
+  return scope
+}
 
 export const addAlarm = (live: Live, at: number, ring: () => void): void => {
   const off = setAlarm(live.host.app.now, at, () => {
@@ -91,5 +131,5 @@ export const letGo = (live: Live): void => {
   live.over = true
   for (const off of live.alarms) off()
   live.alarms.clear()
-  for (const abandon of live.in_flight.values()) abandon.abort()
+  for (const { abandon } of [...live.in_flight]) abandon.abort()
 }

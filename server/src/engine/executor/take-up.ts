@@ -1,11 +1,12 @@
 import type { App } from '../../platform/context.ts'
-import { scopeFor, type ScopeFacts } from '../compile.ts'
-import { replay } from '../graph/plan.ts'
+import { inTurns } from '../../lib/turns.ts'
+import type { ScopeFacts } from '../compile.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
 import type { Claimed } from '../leases/claim.ts'
 import type { Versions } from '../versions.ts'
 import { finishOf } from './entry.ts'
 import { type Held, holdExecution } from './execution.ts'
+import { folding } from './fold.ts'
 import type { Host, Listener } from './live.ts'
 
 /** An execution that was with this many workers when they died is not given to another. */
@@ -32,14 +33,15 @@ export const revive = async (input: {
   const [first] = claimed.records
   if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
   const facts = factsOf(claimed)
-  const steps = claimed.records.flatMap((record) => record.body.steps)
-  const run = replay(version.graph, { ...first.body.trigger, at: facts.started_at }, steps)
+  const { run, scope } = await inTurns(
+    folding({ version, facts, trigger: first.body.trigger, records: claimed.records.map((record) => record.body) }),
+  )
   const execution = holdExecution({
     host,
     facts,
     version,
     run,
-    scope: scopeFor({ version, run, facts }),
+    scope,
     next_seq: (claimed.records.at(-1)?.seq ?? 0) + 1,
     accept: null,
     listener: input.listener,

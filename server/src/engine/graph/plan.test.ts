@@ -101,7 +101,7 @@ test('a failed attempt waits for its retry, and the plan says when to wake', () 
   const failed = done('a', { status: 'failed', port: null, output: null, error, retry_at: 5000 })
   const run = replay(graph, fired, [failed])
   expect(plan(run, 2000)).toEqual({ start: [], wake_at: 5000, outcome: null })
-  const again = { index: 1, node_id: 'a', attempt: 2, not_before: 5000 }
+  const again = { run, index: 1, node_id: 'a', attempt: 2, not_before: 5000 }
   expect(plan(run, 5000)).toEqual({ start: [again], wake_at: 61_000, outcome: null })
   settle(run, done('a', { attempt: 2 }))
   expect(plan(run, 5000).outcome?.status).toBe('succeeded')

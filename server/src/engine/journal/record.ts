@@ -1,6 +1,7 @@
 import type { Json } from '../../lib/json.ts'
 import type { ExecutionError, FinalStatus } from '../contract.ts'
 import type { Step } from '../graph/plan.ts'
+import type { Turns } from '../graph/region.ts'
 
 /** How an execution ended, as its last record says. Its output is that of the step that finished last. */
 export interface Ending {
@@ -17,7 +18,20 @@ export interface RecordBody {
   readonly at: number
   readonly trigger?: { readonly node_id: string; readonly payload: Json }
   readonly steps: readonly Step[]
+  readonly regions?: readonly RegionFact[]
   readonly ending?: Ending
+}
+
+/** What happened to a region besides the steps of its body. */
+export interface RegionFact {
+  /** The step of this record before which it happened. */
+  readonly before: number
+  /** Of the region's node. */
+  readonly path: string
+  /** It was opened with so many turns to do (of `while` at most). */
+  readonly opened?: { readonly turns: number; readonly at: number }
+  /** Turns of a body without effects, as a whole. */
+  readonly turns?: Turns
 }
 
 /** What one execution hands to the group commit. */

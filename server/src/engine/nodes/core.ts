@@ -7,6 +7,7 @@ import { mapNode } from './data-map.ts'
 import { setNode } from './data-set.ts'
 import { sortNode } from './data-sort.ts'
 import { ifNode } from './flow-if.ts'
+import { loopNode, whileNode } from './flow-loop.ts'
 import { mergeNode } from './flow-merge.ts'
 import { stopNode } from './flow-stop.ts'
 import { switchNode } from './flow-switch.ts'
@@ -29,6 +30,8 @@ export const coreNodes: readonly NodeType[] = [
   ifNode,
   switchNode,
   mergeNode,
+  loopNode,
+  whileNode,
   stopNode,
   httpRequest,
   respondNode,

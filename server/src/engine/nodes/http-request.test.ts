@@ -45,6 +45,7 @@ const run = async (config: JsonObject, allow: readonly string[] = ['127.0.0.1'])
     workspace_id: 'w',
     execution_id: 'e',
     node_id: 'fetch',
+    path: 'fetch',
     attempt: 1,
     idempotency_key: 'e:fetch',
     hops: 0,

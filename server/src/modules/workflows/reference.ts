@@ -10,7 +10,7 @@ export const JsonSchema = Type.Unsafe<TSchema>({ type: 'object', description: 'A
 
 const NodeTypeView = Type.Object({
   type: Type.String(),
-  kind: Type.Union([Type.Literal('trigger'), Type.Literal('pure'), Type.Literal('effect'), Type.Literal('merge')]),
+  kind: Type.Union([Type.Literal('trigger'), Type.Literal('pure'), Type.Literal('effect'), Type.Literal('merge'), Type.Literal('region')]),
   title: Type.String(),
   description: Type.String(),
   icon: Type.String(),
