@@ -195,10 +195,10 @@ const collector = (): { readonly problems: Problem[]; readonly report: Report } 
  * value, never throws, and takes time in proportion to the size, which is limited. Without a problem of severity `error` the
  * definition compiles (`compileVersion`).
  */
-export const check = (definition: unknown, options: CheckOptions): Checked => atOnce(checking(definition, options))
+export const check = (definition: unknown, options: CheckOptions): Checked => atOnce(examining(definition, options))
 
 /** The same, letting others have their turn in between: ten thousand nodes take some hundred milliseconds. */
-export const checkInTurns = (definition: unknown, options: CheckOptions): Promise<Checked> => inTurns(checking(definition, options))
+export const checkInTurns = (definition: unknown, options: CheckOptions): Promise<Checked> => inTurns(examining(definition, options))
 
 interface CheckOptions {
   readonly nodeTypes: ReadonlyMap<string, NodeType>
@@ -208,7 +208,7 @@ interface Checked {
   readonly problems: readonly Problem[]
 }
 
-const checking = function* (definition: unknown, options: CheckOptions): Interruptible<Checked> {
+const examining = function* (definition: unknown, options: CheckOptions): Interruptible<Checked> {
   const { problems, report } = collector()
   const only = (message: string): Checked => ({ problems: [{ path: '', severity: 'error', message }] })
   const large = tooLarge(definition)
@@ -310,12 +310,12 @@ const checkAll = function* (
   definition: JsonObject,
   nodes: readonly unknown[],
   edges: readonly unknown[],
-  checking: Checking,
+  parts: Checking,
 ): Interruptible<void> {
-  const { report, ids } = checking
+  const { report, ids } = parts
   checkFrame(definition, report)
   const level = emptyLevel()
-  yield* checkLevel(nodes, edges, { path: '', depth: 0, level }, checking)
+  yield* checkLevel(nodes, edges, { path: '', depth: 0, level }, parts)
   checkPins(definition['pins'], ids, report)
   yield* checkReferences(level, '', report)
 }

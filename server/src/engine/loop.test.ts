@@ -144,12 +144,12 @@ describe('a loop', () => {
   })
 
   test('fails with the first item that fails, and takes back what else is in flight', async () => {
-    const aborted: unknown[] = []
+    const aborted: string[] = []
     work = ({ config }, io) => {
       if (config.value === 2) return Promise.reject(new NodeFailure({ code: 'test.bad', message: 'not this one' }))
       return new Promise((_, reject) =>
         io.signal.addEventListener('abort', () => {
-          aborted.push(config.value)
+          aborted.push(io.path)
           reject(new Error('aborted'))
         }),
       )
@@ -165,7 +165,7 @@ describe('a loop', () => {
         node_id: 'each',
       },
     })
-    expect(aborted.toSorted()).toEqual([0, 1])
+    expect(aborted.toSorted()).toEqual(['each[0].fetch', 'each[1].fetch'])
   })
 
   test('collects the errors of items when it is told to, with effects and without', async () => {
@@ -231,7 +231,34 @@ describe('a loop', () => {
       error: { code: 'engine.execution_too_large', node_id: 'each' },
     })
   })
+})
 
+describe('a while', () => {
+  const again = (condition: string, nodes: readonly object[], more: object = {}) => ({
+    id: 'again',
+    type: 'flow.while',
+    config: { condition, body: { nodes, edges: [] }, ...more },
+  })
+
+  test('goes on as long as its condition holds, with what the last iteration gave', async () => {
+    const node = again('item.n < 5', [set('next', { n: '{{ item.n + 1 }}', at: '{{ index }}' })])
+    expect(await ends(chain(node), { n: 0 })).toMatchObject({ output: { item: { n: 5, at: 4 }, iterations: 5 } })
+    expect(await ends(chain(node), { n: 7 })).toMatchObject({ output: { item: { n: 7 }, iterations: 0 } })
+    work = ({ input }) => Promise.resolve({ output: { n: (input as { n: number }).n + 2 } })
+    expect(await ends(chain(again('item.n < 5', [does('next', null)])), { n: 0 })).toMatchObject({
+      output: { item: { n: 6 }, iterations: 3 },
+    })
+  })
+
+  test('fails when it goes on for too long', async () => {
+    expect(await ends(chain(again('true', [set('next', {})], { max_iterations: 10 })))).toMatchObject({
+      status: 'failed',
+      error: { code: 'flow.too_many_iterations', node_id: 'again' },
+    })
+  })
+})
+
+describe('a loop of a process that dies', () => {
   test('is gone on with where another process left it, and repeats only what was in flight', async () => {
     const done: string[] = []
     const stuck = Promise.withResolvers<void>()
@@ -267,30 +294,5 @@ describe('a loop', () => {
     ])
     const all = await pathsOf(running)
     expect(all.filter((path) => path.endsWith('.more'))).toEqual(['each[0].more', 'each[1].more', 'each[2].more', 'each[3].more'])
-  })
-})
-
-describe('a while', () => {
-  const again = (condition: string, nodes: readonly object[], more: object = {}) => ({
-    id: 'again',
-    type: 'flow.while',
-    config: { condition, body: { nodes, edges: [] }, ...more },
-  })
-
-  test('goes on as long as its condition holds, with what the last iteration gave', async () => {
-    const node = again('item.n < 5', [set('next', { n: '{{ item.n + 1 }}', at: '{{ index }}' })])
-    expect(await ends(chain(node), { n: 0 })).toMatchObject({ output: { item: { n: 5, at: 4 }, iterations: 5 } })
-    expect(await ends(chain(node), { n: 7 })).toMatchObject({ output: { item: { n: 7 }, iterations: 0 } })
-    work = ({ input }) => Promise.resolve({ output: { n: (input as { n: number }).n + 2 } })
-    expect(await ends(chain(again('item.n < 5', [does('next', null)])), { n: 0 })).toMatchObject({
-      output: { item: { n: 6 }, iterations: 3 },
-    })
-  })
-
-  test('fails when it goes on for too long', async () => {
-    expect(await ends(chain(again('true', [set('next', {})], { max_iterations: 10 })))).toMatchObject({
-      status: 'failed',
-      error: { code: 'flow.too_many_iterations', node_id: 'again' },
-    })
   })
 })

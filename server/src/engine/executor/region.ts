@@ -1,4 +1,3 @@
-import type { JsonObject } from '../../lib/json.ts'
 import { type CompiledNode, evaluatedInside, scopeIn, type Scope } from '../compile.ts'
 import type { GraphNode, Repeats } from '../graph/graph.ts'
 import { beginTurn, inputsOf, openIn, prefixOf, type Ready, regionOf, type Run } from '../graph/plan.ts'
@@ -95,7 +94,7 @@ const whileOn = (live: Live, run: Run, index: number, region: Region): ReturnTyp
   if (region.running.length > 0) return null
   const { compiled } = nodeOf(live, run, index)
   const scope = scopeIn(scopeAt(live, run), run, { item: itemOf(region, region.next), turn: region.next })
-  const { condition } = compiled.evaluate(scope) as JsonObject
+  const { condition } = compiled.evaluate(scope)
   if (condition === false) return { end: ended(region) }
   if (condition !== true) {
     const message = 'The condition gave neither true nor false'
