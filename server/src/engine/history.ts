@@ -178,9 +178,9 @@ const payloadsOf = (steps: readonly Step[], inputs: ReadonlyMap<string, Json>): 
 }
 
 const stepOf = (execution_id: string, step: Step, payloads: Payloads): StepView => ({
-  id: `${execution_id}:${step.node_id}:${step.attempt}`,
+  id: `${execution_id}:${step.path ?? step.node_id}:${step.attempt}`,
   node_id: step.node_id,
-  path: step.node_id,
+  path: step.path ?? step.node_id,
   attempt: step.attempt,
   status: step.retry_at === null ? step.status : 'retrying',
   ...payloads,
