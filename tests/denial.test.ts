@@ -20,7 +20,7 @@ afterAll(() => mill.close())
 
 /** Leaves a row in every table, through the front door. */
 const workFor = async (user: TestUser, name: string): Promise<void> => {
-  await publish(user, webhookDefinition(name))
+  await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' } }))
   const secret = await user.call('POST', '/api/v1/workflows/secrets', { body: { name: 'of a webhook', value: `secret of ${name}` } })
   expect(secret.status).toBe(201)
   const body = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
@@ -31,7 +31,7 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect(key.status).toBe(201)
   const integration = { type: 'openai', name, credentials: { api_key: 'sk-not-a-key' } }
   expect((await user.call('POST', '/api/v1/users/integrations', { body: integration })).status).toBe(201)
-  const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 } })
+  const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 }, headers: { 'x-delivery': 'one' } })
   expect(hook.status).toBeLessThan(300)
   await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })
   await mill.app.use(notices).settled()

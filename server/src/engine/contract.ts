@@ -25,6 +25,17 @@ export interface StartExecution {
   readonly trigger_node_id: string
   /** What `trigger` is in expressions. */
   readonly payload: Json
+  /** From `app.newId()`, where the caller must know it before; a new one when not given. */
+  readonly execution_id?: string
+  /** Starts only if no execution of the workflow was started under this key; else `accepted` and the others reject with `engine.started_already`. */
+  readonly once?: Once
+}
+
+export interface Once {
+  /** At most 200 letters, digits, `:`, `_` and `-`. */
+  readonly key: string
+  /** Unix milliseconds: until then the key counts. */
+  readonly until: number
 }
 
 export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
@@ -55,6 +66,8 @@ export interface Engine {
   readonly start: (input: StartExecution) => Running | Promise<Running>
   /** Makes a version executable, in the caller's transaction. Versions are immutable: a second deploy of the same number is an error. */
   readonly deploy: (tx: TxCtx, input: { workflow_id: string; version: number; definition: Definition }) => Promise<void>
+  /** The execution that was started under a key, while that counts. */
+  readonly startedUnder: (workflow_id: string, key: string) => Promise<string | null>
   /** Ends an execution; what is in flight is aborted. False when it had ended already. */
   readonly cancel: (execution_id: string) => Promise<boolean>
 }

@@ -1,6 +1,7 @@
 import { defineService } from '../platform/service.ts'
 import type { Engine } from './contract.ts'
 import { openExecutor } from './executor/executor.ts'
+import { startedUnder } from './journal/started-under.ts'
 import { jobTypes } from './job-types.ts'
 import { requestCancel } from './leases/claim.ts'
 import type { NodeType } from './node.ts'
@@ -44,6 +45,7 @@ export const engine = defineService<Engine & EngineLife>({
     return {
       start: executor.start,
       deploy: insertVersion,
+      startedUnder: (workflow_id, key) => startedUnder(sql, { workflow_id, key, now: app.now() }),
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
       life: executor,
     }

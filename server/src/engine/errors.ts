@@ -5,6 +5,7 @@ export const errors = defineErrors('engine', {
   draining: { status: 503, title: 'This server is stopping and starts no more executions' },
   lease_lost: { status: 503, title: 'This server lost its lease before the execution was journalled' },
   journal_failed: { status: 503, title: 'The execution could not be journalled' },
+  started_already: { status: 409, title: 'An execution was started under this key before' },
   version_exists: { status: 409, title: 'This version has been deployed before; versions never change' },
   unknown_trigger: { status: 422, title: 'The version has no such trigger' },
 })

@@ -37,6 +37,9 @@ export const purgeExecutions = async (app: App, workspace_id: string, signal: Ab
       return rows[0]?.removed ?? 0
     })
   }
-  await ctx.tx((tx) => tx.db.deleteFrom('engine_versions').where('workspace_id', '=', workspace_id).execute())
+  await ctx.tx(async (tx) => {
+    await tx.db.deleteFrom('engine_starts').where('workspace_id', '=', workspace_id).execute()
+    await tx.db.deleteFrom('engine_versions').where('workspace_id', '=', workspace_id).execute()
+  })
   return true
 }

@@ -103,7 +103,14 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     onLost: () => dropAll(shared),
     onWork: (work) => takeUp(shared, work),
   })
-  const writer = journalWriter({ sql, lease: lease.row, log: app.log, onLeaseLost: lease.lost, onEvents: app.database.committed.raise })
+  const writer = journalWriter({
+    sql,
+    lease: lease.row,
+    log: app.log,
+    now: app.now,
+    onLeaseLost: lease.lost,
+    onEvents: app.database.committed.raise,
+  })
   return executorOf(shared, lease, writer)
 }
 
@@ -161,7 +168,14 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
   const full = held.size() >= options.capacity
-  const facts: ScopeFacts = { execution_id: host.app.newId(), workspace_id, workflow_id, version: input.version, mode, started_at }
+  const facts: ScopeFacts = {
+    execution_id: input.execution_id ?? host.app.newId(),
+    workspace_id,
+    workflow_id,
+    version: input.version,
+    mode,
+    started_at,
+  }
   const row: NewExecution = {
     workflow_id,
     version: input.version,
@@ -170,6 +184,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
     trigger_node_id,
     status: full ? 'queued' : 'running',
     held: !full,
+    once: input.once === undefined ? null : { key: input.once.key, until: new Date(input.once.until).toISOString() },
     started_at: new Date(started_at).toISOString(),
   }
   const { running, listener } = shared.watchers.open(facts.execution_id)

@@ -159,11 +159,11 @@ test('a record that is sent again does not put to sleep what has been woken mean
     values (${execution_id}, ${workspace_id}, ${workflow_id}, 1, 'live', 'running', 'trigger.manual', 'start', ${worker_id}, now())`
   const wake_at = new Date(Date.now() + hour_ms).toISOString()
   const entry = { execution_id, workspace_id, seq: 1, body: '{"at":1,"steps":[]}', accept: null, finish: null, wake_at }
-  const commit = () => commitBatch(database.handle.system, { id: worker_id, epoch: 1 }, [entry])
-  expect(await commit()).toBe(true)
+  const commit = () => commitBatch(database.handle.system, { id: worker_id, epoch: 1 }, [entry], Date.now())
+  expect(await commit()).toEqual(new Set())
   expect(await stateOf(execution_id)).toMatchObject({ status: 'waiting', worker_id: null, wake_at })
   expect(await wake(database.handle.system, Date.now() + 2 * hour_ms)).toBe(1)
   await database.owner`update executions set worker_id = ${worker_id}, status = 'running' where id = ${execution_id}`
-  expect(await commit()).toBe(true)
+  expect(await commit()).toEqual(new Set())
   expect(await stateOf(execution_id)).toMatchObject({ status: 'running', worker_id, wake_at: null })
 })

@@ -58,6 +58,8 @@ export interface NewExecution {
   readonly status: string
   /** False: it is queued for any process. */
   readonly held: boolean
+  /** Present when it begins only if the key is free: it is taken in the same commit. */
+  readonly once: { readonly key: string; /** ISO 8601. */ readonly until: string } | null
   /** ISO 8601. */
   readonly started_at: string
 }

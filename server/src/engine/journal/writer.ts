@@ -23,6 +23,8 @@ export interface WriterOptions {
   readonly sql: Sql
   readonly lease: () => { readonly id: string; readonly epoch: number }
   readonly log: Logger
+  /** Unix milliseconds. */
+  readonly now: () => number
   readonly onLeaseLost: (epoch: number) => void
   /** Events have been committed. Called at most every 50 ms. */
   readonly onEvents: () => void
@@ -94,12 +96,13 @@ const send = async (desk: Desk, batch: readonly Waiting[]): Promise<void> => {
   const entries = batch.map((item) => item.entry)
   for (let attempt = 0; ; attempt++) {
     try {
-      const held = await commitBatch(options.sql, lease, entries)
-      if (!held) options.onLeaseLost(lease.epoch)
+      const second = await commitBatch(options.sql, lease, entries, options.now())
+      if (second === null) options.onLeaseLost(lease.epoch)
       else if (entries.some((entry) => (entry.finish?.event ?? null) !== null)) tell(desk)
       for (const item of batch) {
-        if (held) item.resolve()
-        else item.reject(errors.lease_lost())
+        if (second === null) item.reject(errors.lease_lost())
+        else if (second.size > 0 && second.has(item.entry.execution_id)) item.reject(errors.started_already())
+        else item.resolve()
       }
       return
     } catch (error) {

@@ -51,7 +51,7 @@ export const respondNode = pure({
     },
     { additionalProperties: false },
   ),
-  output: Type.Object({ status: Type.Integer(), body: Type.Unknown() }),
+  output: Type.Object({ status: Type.Integer(), headers: Type.Optional(Type.Record(Type.String(), Type.String())), body: Type.Unknown() }),
   example: {
     config: { status: 201, body: { id: '{{ trigger.body.id }}' } },
     trigger: { body: { id: 7 } },
@@ -60,6 +60,9 @@ export const respondNode = pure({
   run: ({ config, input }) => {
     const status = config.status ?? 200
     const body = config.body === undefined ? input : config.body
-    return { output: { status, body }, reply: { status, headers: headersOf(config.headers ?? {}), body } }
+    const headers = headersOf(config.headers ?? {})
+    // Kept where there are any: whoever asks again is answered the same.
+    const kept = Object.keys(headers).length === 0 ? {} : { headers }
+    return { output: { status, ...kept, body }, reply: { status, headers, body } }
   },
 })

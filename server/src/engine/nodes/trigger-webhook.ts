@@ -51,6 +51,21 @@ export const WebhookAuth = Type.Object(
 )
 export type WebhookAuth = Static<typeof WebhookAuth>
 
+/** Which calls are one delivery, sent again because its sender has not heard the answer. */
+export const WebhookDedupe = Type.Object(
+  {
+    header: Type.Optional(literal({ maxLength: 100, pattern: header_name, description: 'Where the id of the delivery stands.' })),
+    expression: Type.Optional(
+      Type.String({ format: 'expression', maxLength: 2_000, description: 'The id of the delivery, from `trigger`: `trigger.body.id`.' }),
+    ),
+    window_s: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 2_592_000, default: 86_400, description: 'How long a delivery is remembered, in seconds.' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type WebhookDedupe = Static<typeof WebhookDedupe>
+
 export const WebhookConfig = Type.Object(
   {
     path: Type.String({
@@ -77,6 +92,13 @@ export const WebhookConfig = Type.Object(
       Type.Integer({ minimum: 200, maximum: 599, description: 'Status of the answer; 202 at once, else 200, when not given.' }),
     ),
     auth: Type.Optional(WebhookAuth),
+    dedupe: Type.Optional(
+      Type.Object(WebhookDedupe.properties, {
+        additionalProperties: false,
+        description:
+          'A delivery that comes twice starts one execution and is answered the same. With `auth` of GitHub, Stripe or Standard Webhooks an empty object will do.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -97,7 +119,7 @@ export const webhookTrigger = trigger({
     headers: Type.Record(Type.String(), Type.Unknown(), { description: 'Names in lower case.' }),
     query: Type.Record(Type.String(), Type.Unknown()),
     body: Type.Unknown({ description: 'JSON parsed, a form as an object, text as text, null when empty.' }),
-    raw_id: Type.Union([Type.String(), Type.Null()], { description: 'The request as it came, where it is kept.' }),
+    raw_id: Type.Union([Type.String(), Type.Null()], { description: 'The id of the request, as `GET /workflows/{id}/requests` lists it.' }),
   }),
   example: {
     config: { path: 'orders/new', respond: 'last_node' },

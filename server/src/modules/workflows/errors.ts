@@ -18,6 +18,12 @@ export const errors = defineErrors('workflows', {
   secret_name_taken: { status: 409, title: 'The workspace has a secret of this name' },
   secret_in_use: { status: 409, title: 'A published webhook asks for this secret' },
   too_many_secrets: { status: 409, title: 'The workspace has as many secrets as one may have' },
+  request_not_found: { status: 404, title: 'The workflow has had no such request' },
+  request_not_replayable: {
+    status: 409,
+    title: 'The published version has no webhook of this id any more',
+    doc: 'A request is replayed at the webhook that it came to.',
+  },
   not_active: {
     status: 409,
     title: 'The workflow is not active',

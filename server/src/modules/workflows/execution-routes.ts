@@ -61,7 +61,7 @@ export const executeWorkflow = route({
   replies: { 202: Execution, 200: Execution },
   errors: [errors.not_found, errors.not_active, errors.no_trigger, planErrors.limit_reached, httpErrors.precondition_failed],
   handler: async (ctx, { params: { id }, body, request }) => {
-    const { in_time, execution } = await executions.execute(ctx, id, body, request.if_match)
+    const { in_time, execution } = await executions.execute(ctx, id, body, request)
     return reply({ status: in_time ? 200 : 202, body: execution, headers: { location: `/api/v1/workflows/executions/${execution.id}` } })
   },
 })

@@ -1,4 +1,5 @@
-import { engine } from '../../engine/engine.ts'
+import type { StartExecution } from '../../engine/contract.ts'
+import { engine, type Running } from '../../engine/engine.ts'
 import {
   countExecutions,
   type ExecutionFilter,
@@ -12,8 +13,10 @@ import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { errors } from './errors.ts'
+import { keyFor } from './hooks/deliveries.ts'
+import { following, startOnce } from './once.ts'
 import { start } from './start.ts'
-import { type Revised, summary, workspaceOf } from './workflows.ts'
+import { authorOf, type Revised, summary, workspaceOf } from './workflows.ts'
 
 /** Without its place in a list. */
 export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
@@ -21,35 +24,53 @@ export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
 /**
  * Starts the published version by hand: at its `trigger.manual`, or at its first trigger when it has none, with `input` as the trigger's
  * payload. Answers when the execution is durable; with `wait_ms`, when it has ended (`in_time`) or that time is over.
- * Errors: 404 `workflows.not_found`, 412 when the workflow is not at `revision` (null: any), 409 `workflows.not_active`,
+ * Errors: 404 `workflows.not_found`, 412 when the workflow is not at `if_match` (null: any), 409 `workflows.not_active`,
  * 409 `workflows.no_trigger`, 402 `plans.limit_reached`, 503 `engine.draining`.
  */
 export const execute = async (
   ctx: Ctx,
   id: string,
   input: { readonly input?: unknown; readonly wait_ms?: number | undefined },
-  revision: number | null,
+  request: { readonly if_match: number | null; readonly idempotency_key: string | null },
 ): Promise<{ readonly in_time: boolean; readonly execution: ExecutionView }> => {
   const workflow = await summary(ctx, id)
-  requireRevision(workflow, revision)
-  const { status, version, triggers } = workflow
-  if (status !== 'active' || version === null) throw errors.not_active({ detail: `The workflow is ${status}.` })
+  requireRevision(workflow, request.if_match)
+  const { triggers } = workflow
+  const version = activeVersion(workflow)
   const trigger = triggers.find(({ type }) => type === 'trigger.manual') ?? triggers[0]
   if (trigger === undefined) throw errors.no_trigger()
-  const running = await start(ctx, {
-    workspace_id: workspaceOf(ctx),
-    workflow_id: id,
-    version,
-    mode: 'live',
-    trigger_node_id: trigger.node_id,
-    payload: (input.input === undefined ? {} : input.input) as Json,
-  })
-  await running.accepted
+  const workspace_id = workspaceOf(ctx)
+  const payload = (input.input === undefined ? {} : input.input) as Json
+  const wanted = { workspace_id, workflow_id: id, version, mode: 'live', trigger_node_id: trigger.node_id, payload } as const
+  const running = await startFor(ctx, wanted, request.idempotency_key)
   const { wait_ms = 0 } = input
   if (wait_ms > 0) await within(running.finished, wait_ms, ctx.signal)
   const execution = await get(ctx, running.execution_id, { payloads: false })
   // Whoever did not ask to wait gets the same answer however fast the workflow is.
   return { in_time: wait_ms > 0 && execution.finished_at !== null, execution }
+}
+
+const kept_ms = 24 * 3_600_000
+
+/**
+ * With a key, the one execution that was started under it: what a stored reply cannot tell after a crash between the start and the reply.
+ * Resolves when it is durable.
+ */
+const startFor = async (ctx: Ctx, input: StartExecution, key: string | null): Promise<Running> => {
+  if (key !== null) {
+    const once = { key: keyFor('execute', authorOf(ctx) ?? '', key, JSON.stringify(input.payload)), until: ctx.now() + kept_ms }
+    const begun = await startOnce(ctx, { ...input, once })
+    return begun.first ? begun.running : following(ctx, input.workspace_id, begun.execution_id)
+  }
+  const running = await start(ctx, input)
+  await running.accepted
+  return running
+}
+
+/** Errors: 409 `workflows.not_active`. */
+export const activeVersion = ({ status, version }: { readonly status: string; readonly version: number | null }): number => {
+  if (status !== 'active' || version === null) throw errors.not_active({ detail: `The workflow is ${status}.` })
+  return version
 }
 
 /** Waits for a promise, but no longer than `wait_ms`, and not for a caller that has gone away. */

@@ -7,6 +7,7 @@ import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
 import { hookRefusals } from './hooks/refusals.ts'
 import { openSecrets } from './secrets/open.ts'
+import * as requestRoutes from './requests/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { usersOfIntegration } from './workflows.ts'
@@ -26,7 +27,13 @@ export default defineModule({
   },
   events: Object.values(events),
   services: [hookTable, openSecrets, hookRefusals],
-  routes: [...Object.values(routes), ...Object.values(executionRoutes), ...Object.values(secretRoutes), callHook],
+  routes: [
+    ...Object.values(routes),
+    ...Object.values(executionRoutes),
+    ...Object.values(secretRoutes),
+    ...Object.values(requestRoutes),
+    callHook,
+  ],
   statistics: [executions],
   personal_data: [personalData],
   consumers: [followWebhooks, followSecrets],

@@ -53,6 +53,7 @@ const count = (replies: readonly TestReply[]): { readonly [status: number]: numb
 
 test('fifty that start at once, on two processes, by hand and by call, get exactly what the month has left', async () => {
   const { user, byHand, byCall } = await withLeft(20, 'anna')
+  await expect.poll(async () => (await beside.call('GET', '/hooks/anna/anna')).status).toBe(405)
   const replies = await times(50, 50, (number) => (number % 2 === 0 ? byHand : byCall)(number % 4 < 2 ? mill : beside))
   const { 402: refused = 0, ...others } = count(replies)
   expect(refused).toBe(30)

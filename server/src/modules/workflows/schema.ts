@@ -3,7 +3,7 @@ import { Definition as EngineDefinition, type Definition, limits } from '../../e
 import { ExecutionView } from '../../engine/history.ts'
 
 export type { Definition } from '../../engine/graph/definition.ts'
-export type { WebhookAuth } from '../../engine/nodes/trigger-webhook.ts'
+export type { WebhookAuth, WebhookDedupe } from '../../engine/nodes/trigger-webhook.ts'
 
 export const Id = Type.String({ format: 'uuid' })
 const Time = Type.String({ format: 'date-time' })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
-import type { Definition, Status, WebhookAuth } from './schema.ts'
+import type { Definition, Status, WebhookAuth, WebhookDedupe } from './schema.ts'
 
 /** A trigger as it is stored: a webhook's URL depends on where the installation is reached, its path does not. */
 export interface StoredTrigger {
@@ -192,6 +192,7 @@ export interface WebhookRow {
   readonly status: number | null
   readonly auth: WebhookAuth | null
   readonly secret_id: string | null
+  readonly dedupe: WebhookDedupe | null
 }
 
 /** Which of these addresses other workflows of the caller's workspace hold. */
@@ -241,6 +242,7 @@ export interface LiveRow {
   readonly respond: WebhookRow['respond'] | null
   readonly reply_status: number | null
   readonly auth: WebhookAuth | null
+  readonly dedupe: WebhookDedupe | null
 }
 
 /**
@@ -263,6 +265,7 @@ export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<rea
       'h.respond',
       'h.status as reply_status',
       'h.auth',
+      'h.dedupe',
     ])
     .$if(ids !== null, (query) => query.where(sql<boolean>`w.id = any(${ids}::uuid[])`))
     .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))

@@ -1,5 +1,6 @@
 import type { Definition, DefinitionNode } from '../../engine/graph/definition.ts'
-import { methodsOf, type WebhookAuth, type WebhookConfig, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
+import { methodsOf, type WebhookAuth, type WebhookConfig, type WebhookDedupe, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
+import { defaultDedupe, deliveryMistake } from './hooks/deliveries.ts'
 import { authMistakes } from './hooks/signatures.ts'
 import { isJsonObject } from '../../lib/json.ts'
 import type { Problem } from './schema.ts'
@@ -16,6 +17,7 @@ export interface DeclaredWebhook {
   readonly status: number | null
   readonly auth: WebhookAuth | null
   readonly secret_id: string | null
+  readonly dedupe: WebhookDedupe | null
 }
 
 const isTrigger = (node: DefinitionNode): boolean => node.type.startsWith('trigger.') && node.disabled !== true
@@ -40,6 +42,7 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
     const methods = methodsOf(config)
     const status = typeof config.status === 'number' ? config.status : null
     const auth = isJsonObject(config.auth) && config.auth.type !== 'none' ? config.auth : null
+    const dedupe = isJsonObject(config.dedupe) ? { ...defaultDedupe(auth), ...config.dedupe } : null
     const secret_id = isId(auth?.secret_id) ? auth.secret_id : null
     return (Array.isArray(methods) ? methods : []).map((method) => ({
       index,
@@ -50,6 +53,7 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
       status,
       auth,
       secret_id,
+      dedupe,
     }))
   })
 
@@ -85,6 +89,15 @@ const problemAt = (webhook: DeclaredWebhook, message: string, field = 'path'): P
   severity: 'error',
   message,
 })
+
+/** What is missing to tell one delivery from another. */
+export const dedupeProblems = (webhooks: readonly DeclaredWebhook[]): readonly Problem[] =>
+  [...new Map(webhooks.map((webhook) => [webhook.index, webhook])).values()].flatMap((webhook) => {
+    const { dedupe } = webhook
+    if (dedupe === null) return []
+    const problem = deliveryMistake(dedupe)
+    return problem === null ? [] : [problemAt(webhook, problem, 'dedupe')]
+  })
 
 /** What is missing for a webhook to know its callers. `secrets`: those of its workspace. A webhook of several methods is looked at once. */
 export const authProblems = (webhooks: readonly DeclaredWebhook[], secrets: ReadonlySet<string>): readonly Problem[] =>

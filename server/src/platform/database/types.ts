@@ -56,6 +56,14 @@ export interface EngineSchedulesTable {
   next_at: string
 }
 
+export interface EngineStartsTable {
+  workflow_id: string
+  key: string
+  workspace_id: string
+  execution_id: string
+  expires_at: string
+}
+
 export interface EngineVersionsTable {
   workflow_id: string
   version: number
@@ -393,6 +401,7 @@ export interface WorkflowWebhooksTable {
   status: number | null
   auth: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
   secret_id: string | null
+  dedupe: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
 }
 
 export interface WorkflowsTable {
@@ -453,6 +462,7 @@ export interface Database {
   audit_chains: AuditChainsTable
   audit_entries: AuditEntriesTable
   engine_schedules: EngineSchedulesTable
+  engine_starts: EngineStartsTable
   engine_versions: EngineVersionsTable
   engine_workers: EngineWorkersTable
   event_cursors: EventCursorsTable

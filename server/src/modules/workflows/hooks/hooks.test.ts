@@ -60,7 +60,7 @@ test('the trigger is the call: method, path, headers, query and body, without it
     path: 'orders/new',
     query: { a: '1', b: ['x y', '2'], '': '' },
     body: { n: 1 },
-    raw_id: null,
+    raw_id: reply.headers.get('x-millrace-execution-id'),
   })
   expect(input.headers).toMatchObject({ 'x-custom': 'kept', 'content-type': 'application/json' })
   expect(JSON.stringify(input)).not.toContain('canary')
@@ -386,6 +386,7 @@ test('what is known of a workflow gives way to a later revision only', () => {
     respond: 'immediate',
     status: null,
     auth: null,
+    deliveries: null,
     method: 'POST',
     path: 'x',
   } as const
@@ -414,6 +415,7 @@ test('an address that has changed hands stays with its new holder', () => {
       respond: 'immediate',
       status: null,
       auth: null,
+      deliveries: null,
       method: 'POST',
       path: 'x',
     } as const

@@ -9,16 +9,16 @@ const maxDepth = 64
 const secretHeaders = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key'])
 
 /**
- * What `trigger` is after a webhook call: `{ method, path, headers, query, body, raw_id }`. `secret_header` holds the webhook's secret itself. Throws 400 `http.malformed_json` for
+ * What `trigger` is after a webhook call: `{ method, path, headers, query, body, raw_id }`. `secret_header` holds the webhook's secret itself, `id` is that of the request and of the execution that it starts. Throws 400 `http.malformed_json` for
  * a JSON body that is none, 415 `http.unsupported_media_type` for one that is neither JSON, a form nor text.
  */
-export const payloadOf = (request: RawRequest, path: string, secret_header: string | null): Json => ({
+export const payloadOf = (request: RawRequest, path: string, secret_header: string | null, id: string): Json => ({
   method: request.method,
   path,
   headers: headersOf(request.headers, secret_header),
   query: request.query === '' ? {} : fieldsOf(request.query),
   body: request.body.length === 0 ? null : bodyOf(request.headers, request.body),
-  raw_id: null,
+  raw_id: id,
 })
 
 const headersOf = (headers: RawRequest['headers'], secret_header: string | null): JsonObject => {

@@ -1,3 +1,4 @@
+import type { Once, StartExecution } from '../../../engine/contract.ts'
 import type { Finished, Running } from '../../../engine/engine.ts'
 import { hops_header, most_hops, readHops } from '../../../engine/hops.ts'
 import type { HttpReply } from '../../../engine/node.ts'
@@ -9,8 +10,10 @@ import { rawRoute, type RawReply, type RawRequest } from '../../../platform/http
 import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
 import { settings } from '../settings.ts'
+import { following, startOnce } from '../once.ts'
 import { start } from '../start.ts'
 import { authorize } from './authorize.ts'
+import { keyFor } from './deliveries.ts'
 import { payloadOf } from './payload.ts'
 import { sentReply } from './reply.ts'
 import { secretHeader } from './signatures.ts'
@@ -60,19 +63,48 @@ export const callHook = rawRoute({
     const hook = methods.get(request.method)
     if (hook === undefined) return otherMethod([...methods.keys()], request, reply)
     if (readHops(request.headers[hops_header]) >= most_hops) throw errors.hook_loop()
-    run(app, hook, payloadOf(request, path, secretHeader(hook.auth)), reply)
+    run(app, hook, request, path, reply)
   },
 })
 
-const run = (app: App, hook: Hook, payload: Json, reply: RawReply): void => {
+const run = (app: App, hook: Hook, request: RawRequest, path: string, reply: RawReply): void => {
   const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
+  const execution_id = app.newId()
+  const payload = payloadOf(request, path, secretHeader(hook.auth), execution_id)
+  const input = { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload, execution_id } as const
+  const once = onceFor(app, hook, request, payload)
+  if (once !== null) return void runOnce(app, hook, { ...input, once }, reply).catch((error: unknown) => reply.fail(refused(error)))
   try {
-    const running = start(app, { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload })
+    const running = start(app, input)
     if (!(running instanceof Promise)) return answer(app, hook, running, reply)
     running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(refused(error)))
   } catch (error) {
     reply.fail(refused(error))
   }
+}
+
+/** What the server forgets sooner, a stored reply, would not outlive this. */
+const idempotency_ms = 24 * 3_600_000
+
+/** The key that a call may start an execution under once: its delivery's, or its `Idempotency-Key`; null for a call that stands for itself. */
+const onceFor = (app: App, { node_id, deliveries }: Hook, request: RawRequest, payload: Json): Once | null => {
+  const id = deliveries === null ? null : deliveries.idOf(request, payload)
+  if (deliveries !== null && id !== null) return { key: keyFor('delivery', node_id, id), until: app.now() + deliveries.window }
+  if (request.headers['idempotency-key'] === undefined) return null
+  const { idempotency_key, method, path, query, body } = request
+  return { key: keyFor('key', idempotency_key ?? '', method, path, query, body), until: app.now() + idempotency_ms }
+}
+
+/** Starts it, or answers like the first call of the same key. */
+const runOnce = async (app: App, hook: Hook, input: StartExecution & { readonly once: Once }, reply: RawReply): Promise<void> => {
+  const begun = await startOnce(app, input)
+  if (begun.first) return answer(app, hook, begun.running, reply)
+  const { execution_id } = begun
+  const again: RawReply = {
+    send: (status, headers, body) => reply.send(status, { ...headers, 'idempotency-replayed': 'true' }, body),
+    fail: (error) => reply.fail(error),
+  }
+  answer(app, hook, following(app, hook.workspace_id, execution_id), again)
 }
 
 /** HEAD and OPTIONS start nothing unless the webhook asks for them: they come from link previews and browsers, unasked. */

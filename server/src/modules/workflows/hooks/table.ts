@@ -3,6 +3,7 @@ import type { App } from '../../../platform/context.ts'
 import { defineService } from '../../../platform/service.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
 import * as store from '../store.ts'
+import { type Deliveries, deliveriesOf } from './deliveries.ts'
 
 /** What a call to a webhook starts, and how it is answered. */
 export interface Hook {
@@ -15,6 +16,8 @@ export interface Hook {
   readonly status: number | null
   /** How a call has to prove itself; null: anybody may call. */
   readonly auth: WebhookAuth | null
+  /** Null: each call stands for itself. */
+  readonly deliveries: Deliveries | null
 }
 
 /** The webhooks of one workflow as of one revision of it; none while it is not active. */
@@ -124,7 +127,8 @@ const hookOf = (row: store.LiveRow): LiveWorkflow['hooks'] => {
   const { method, path, version, node_id, respond } = row
   if (row.status !== 'active' || method === null || path === null || version === null || node_id === null || respond === null) return []
   const { id: workflow_id, workspace_id, reply_status: status, auth } = row
-  return [{ method, path, workspace_id, workflow_id, version, node_id, respond, status, auth }]
+  const deliveries = row.dedupe === null ? null : deliveriesOf(row.dedupe)
+  return [{ method, path, workspace_id, workflow_id, version, node_id, respond, status, auth, deliveries }]
 }
 
 export const hookTable = defineService<HookTable>({

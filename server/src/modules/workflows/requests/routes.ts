@@ -1,0 +1,58 @@
+import { Type } from 'typebox'
+import { keyset, pageOf, pageQuery } from '../../../platform/http/paging.ts'
+import { reply, route } from '../../../platform/http/route.ts'
+import { errors as planErrors } from '../../plans/errors.ts'
+import { errors } from '../errors.ts'
+import { Execution, Id } from '../schema.ts'
+import * as requests from './requests.ts'
+import { RequestSummary, WebhookRequest } from './schema.ts'
+
+const RequestParams = Type.Object({ id: Id, request_id: Id })
+const byId = keyset(Id)
+
+export const listRequests = route({
+  method: 'GET',
+  path: '/workflows/{id}/requests',
+  summary: 'The calls that the webhooks of a workflow have taken',
+  allow: 'workflows:read',
+  params: Type.Object({ id: Id }),
+  query: Type.Object(pageQuery),
+  replies: { 200: pageOf(RequestSummary) },
+  errors: [errors.not_found],
+  handler: async (ctx, { params: { id }, query }) => {
+    const { limit, order, total } = query
+    const [rows, counted] = await Promise.all([
+      requests.list(ctx, id, { after: byId.after(query), limit: limit + 1, descending: order === 'desc' }),
+      total === true ? requests.count(ctx, id) : undefined,
+    ])
+    return byId.page(rows, limit, (request) => request.id, counted)
+  },
+})
+
+export const getRequest = route({
+  method: 'GET',
+  path: '/workflows/{id}/requests/{request_id}',
+  summary: 'A call of a webhook, as the workflow saw it',
+  allow: 'workflows:read',
+  params: RequestParams,
+  replies: { 200: WebhookRequest },
+  errors: [errors.request_not_found],
+  handler: (ctx, { params: { id, request_id } }) => requests.get(ctx, id, request_id),
+})
+
+export const replayRequest = route({
+  method: 'POST',
+  path: '/workflows/{id}/requests/{request_id}/replay',
+  summary: 'Run a workflow again with a call that it has had',
+  description:
+    'Starts the published version at the same webhook; `trigger.replay_of` names the call. Answers once the execution is durable.',
+  allow: 'workflows:execute',
+  idempotent: 'claimed',
+  params: RequestParams,
+  replies: { 202: Execution },
+  errors: [errors.not_found, errors.request_not_found, errors.not_active, errors.request_not_replayable, planErrors.limit_reached],
+  handler: async (ctx, { params: { id, request_id } }) => {
+    const execution = await requests.replay(ctx, id, request_id)
+    return reply({ status: 202, body: execution, headers: { location: `/api/v1/workflows/executions/${execution.id}` } })
+  },
+})
