@@ -150,7 +150,7 @@ export const publicKeys = (ctx: Ctx): readonly PublicJwk[] => ctx.use(tokenKeys)
 
 /**
  * Switches somebody's account off or on. Off: every session of theirs ends at once, access tokens included. For admins; the route checks that.
- * Errors: 409 `auth.self_deactivation`, 404 `users.not_found`, 412 when the account is not at `revision` (null: any).
+ * Errors: 409 `auth.self_deactivation`, 409 `users.last_admin`, 404 `users.not_found`, 412 when the account is not at `revision` (null: any).
  */
 export const setStatus = async (ctx: Ctx, user_id: string, is_active: boolean, revision: number | null): Promise<UserRow> => {
   const admin = sessions.caller(ctx)
