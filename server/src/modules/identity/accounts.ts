@@ -3,7 +3,7 @@ import * as users from '../users/users.ts'
 import type { UserRow } from '../users/users.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
 import { errors } from './errors.ts'
-import { checkPassword, type Owner } from './password-policy.ts'
+import { checkPassword, type Owner } from './passwords/password-policy.ts'
 import { commonPasswords } from './services.ts'
 import * as store from './store.ts'
 

@@ -6,7 +6,17 @@ export const personalData: readonly PersonalData[] = [
   {
     name: 'sessions',
     doc: 'Where the account is signed in.',
-    read: (ctx, { id }) => liveSessions(ctx.db, id, new Date(ctx.now()).toISOString()),
+    read: async (ctx, { id: user_id }) =>
+      (await liveSessions(ctx.db, user_id, new Date(ctx.now()).toISOString())).map(
+        ({ id, address, user_agent, created_at, last_seen_at, expires_at }) => ({
+          id,
+          address,
+          user_agent,
+          created_at,
+          last_seen_at,
+          expires_at,
+        }),
+      ),
   },
   {
     name: 'sign_in_networks',

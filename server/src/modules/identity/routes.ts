@@ -7,10 +7,10 @@ import { User } from '../users/schema.ts'
 import { busy, errors } from './errors.ts'
 import * as identity from './identity.ts'
 import { errors as mfaErrors } from './mfa/errors.ts'
-import { clearRefreshCookie, readRefreshCookie } from './refresh-cookie.ts'
+import { clearRefreshCookie, readRefreshCookie } from './sessions/refresh-cookie.ts'
 import { Login, Me, Message, Refresh, Registration, Session, Setup, SignedIn, StatusChange, Verified } from './schema.ts'
-import { clientOf, signedIn } from './token-reply.ts'
-import { verify as verified } from './verify.ts'
+import { clientOf, signedIn } from './sessions/token-reply.ts'
+import { verify as verified } from './sessions/verify.ts'
 
 const tokenErrors = [errors.refresh_invalid, errors.refresh_expired, errors.refresh_reused, errors.session_revoked, errors.cross_site]
 

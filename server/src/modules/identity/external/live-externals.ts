@@ -2,7 +2,7 @@ import type { App, SystemRole, WorkspaceRole } from '../../../platform/context.t
 import { defineService } from '../../../platform/service.ts'
 import * as users from '../../users/users.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
-import { type ActorCache, type CachedActor, createActorCache } from '../actor-cache.ts'
+import { type ActorCache, type CachedActor, createActorCache } from '../sessions/actor-cache.ts'
 import { mustEnrol } from '../mfa/duty.ts'
 import type { Asserted } from '../oidc/provider.ts'
 import { find, see } from '../oidc/store.ts'

@@ -3,7 +3,7 @@ import type { App, SystemRole, Via, WorkspaceRole } from '../../../platform/cont
 import { defineService } from '../../../platform/service.ts'
 import * as users from '../../users/users.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
-import { type ActorCache, type CachedActor, createActorCache } from '../actor-cache.ts'
+import { type ActorCache, type CachedActor, createActorCache } from '../sessions/actor-cache.ts'
 import { mustEnrol } from '../mfa/duty.ts'
 import { idOf, publicPartOf } from './key-format.ts'
 import { type StoredKey, storedKeys } from './store.ts'

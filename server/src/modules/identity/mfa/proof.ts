@@ -1,17 +1,14 @@
 import type { Ctx } from '../../../platform/context.ts'
 import { errors as userErrors } from '../../users/errors.ts'
 import * as users from '../../users/users.ts'
-import { requirePassword } from '../current-password.ts'
+import { isFresh, requirePassword } from '../passwords/current-password.ts'
 import { busy } from '../errors.ts'
 import { errors as recoveryErrors } from '../recovery/errors.ts'
-import * as sessions from '../sessions.ts'
-import { passwordHash, sessionById } from '../store.ts'
+import * as sessions from '../sessions/sessions.ts'
+import { passwordHash } from '../store.ts'
 import { errors } from './errors.ts'
 import { check, givenBy, requirement } from './mfa.ts'
 import type { Proof } from './schema.ts'
-
-/** An account that has neither a password nor a second factor shows who it is by having signed in so recently. */
-const fresh_ms = 900_000
 
 /**
  * Makes sure that it is the owner of the account who asks, and not somebody with a copy of their access token. Right is the password or a second
@@ -39,10 +36,7 @@ export const requireProof = async (ctx: Ctx, { password, code, passkey }: Proof)
     if (refused !== null) throw refused
     return
   }
-  if (stored === null && factors === null) {
-    const session = await sessionById(system.db, session_id)
-    if (session !== undefined && Date.parse(session.created_at) + fresh_ms > ctx.now()) return
-  }
+  if (stored === null && factors === null && (await isFresh(system, session_id))) return
   throw recoveryErrors.reauthentication_required({ extra: { methods: [...(stored === null ? [] : ['password']), ...(factors ?? [])] } })
 }
 

@@ -1,6 +1,6 @@
 import type { Ctx } from '../../../platform/context.ts'
-import type { Client, Tokens } from '../sessions.ts'
-import { signIn } from '../sign-in.ts'
+import type { Client, Tokens } from '../sessions/sessions.ts'
+import { signIn } from '../sign-in/sign-in.ts'
 import * as challenges from './challenges.ts'
 import { requestOptions } from '../passkeys/assertion.ts'
 import type { RequestOptions } from '../passkeys/schema.ts'

@@ -1,5 +1,5 @@
 import { type FormField, formPage } from '../../../platform/http/form-page.ts'
-import { newPasswordField } from '../new-password-field.ts'
+import { newPasswordField } from '../passwords/new-password-field.ts'
 
 const currentPasswordField: FormField = {
   name: 'password',

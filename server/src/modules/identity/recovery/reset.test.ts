@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest'
 import { manualClock } from '../../../platform/clock.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { testApp } from '../../../test-app.ts'
-import { hashPool } from '../hash-pool.ts'
+import { hashPool } from '../passwords/hash-pool.ts'
 import { confirmed, freePort, linkIn, mailOf, mailsTo, poster, tokenOf } from './post.testing.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))

@@ -1,5 +1,5 @@
 import { formPage } from '../../../platform/http/form-page.ts'
-import { newPasswordField } from '../new-password-field.ts'
+import { newPasswordField } from '../passwords/new-password-field.ts'
 
 export const invitationPage = formPage({
   path: '/invitation',

@@ -5,7 +5,7 @@ import { errors as userErrors } from '../../users/errors.ts'
 import { errors as workspaceErrors } from '../../workspaces/errors.ts'
 import { busy, errors } from '../errors.ts'
 import { SignedIn } from '../schema.ts'
-import { clientOf, signedIn } from '../token-reply.ts'
+import { clientOf, signedIn } from '../sessions/token-reply.ts'
 import { InvitedLogin, InvitedRegistration, Switched } from './schema.ts'
 import * as teams from './teams.ts'
 

@@ -1,14 +1,20 @@
-import type { Ctx } from '../../platform/context.ts'
-import type { UserRow } from '../users/users.ts'
-import { attempts } from './attempts.ts'
+import type { Ctx } from '../../../platform/context.ts'
+import type { UserRow } from '../../users/users.ts'
+import { attempts } from '../sign-in/attempts.ts'
 import { hashPool } from './hash-pool.ts'
-import { reauthenticationFailed } from './recovery/events.ts'
-import { errors } from './recovery/errors.ts'
-import * as sessions from './sessions.ts'
-import * as store from './store.ts'
+import { reauthenticationFailed } from '../recovery/events.ts'
+import { errors } from '../recovery/errors.ts'
+import * as sessions from '../sessions/sessions.ts'
+import * as store from '../store.ts'
 
 /** An account without a password shows who it is by having signed in so recently. */
 const fresh_ms = 15 * 60_000
+
+/** Whether the session that calls was opened so recently that it says who is there. */
+export const isFresh = async (system: Ctx, session_id: string): Promise<boolean> => {
+  const session = await store.sessionById(system.db, session_id)
+  return session !== undefined && Date.parse(session.created_at) + fresh_ms > system.now()
+}
 
 /**
  * Checks a password that was given by somebody who is not trusted yet. Wrong ones count together with those of sign-ins from the same
@@ -37,8 +43,6 @@ export const requireCurrentPassword = async (ctx: Ctx, user: UserRow, given: str
     await requirePassword(ctx, user, given, stored)
     return stored
   }
-  const session = await store.sessionById(system.db, session_id)
-  if (session === undefined || Date.parse(session.created_at) + fresh_ms <= ctx.now())
-    throw errors.reauthentication_required({ extra: { methods: [] } })
+  if (!(await isFresh(system, session_id))) throw errors.reauthentication_required({ extra: { methods: [] } })
   return null
 }

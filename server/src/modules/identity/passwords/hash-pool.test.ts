@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { Problem } from '../../platform/errors.ts'
+import { Problem } from '../../../platform/errors.ts'
 import { createHashPool } from './hash-pool.ts'
 
 test('what could not be hashed within a second is refused at once, and the rest is served', async () => {

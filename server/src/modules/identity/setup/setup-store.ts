@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { ReadDb, TxDb } from '../../platform/database/open.ts'
+import type { ReadDb, TxDb } from '../../../platform/database/open.ts'
 
 export const insertToken = async (
   db: TxDb,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { manualClock } from '../../platform/clock.ts'
+import { manualClock } from '../../../platform/clock.ts'
 import { createActorCache, type CachedActor } from './actor-cache.ts'
 
 const setUp = (max = 3) => {

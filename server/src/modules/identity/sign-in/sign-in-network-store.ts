@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { ReadDb, TxDb } from '../../platform/database/open.ts'
+import type { ReadDb, TxDb } from '../../../platform/database/open.ts'
 
 /** Notes a network, once a day, and forgets those that are too old or too many. */
 export const putNetwork = async (

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { TxDb } from '../../platform/database/open.ts'
+import type { TxDb } from '../../../platform/database/open.ts'
 
 /** A refresh token to be used, the one that follows it, and who asks. */
 export interface Rotation {

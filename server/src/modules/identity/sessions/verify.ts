@@ -1,8 +1,8 @@
-import type { Actor, Ctx } from '../../platform/context.ts'
-import { httpErrors } from '../../platform/http/errors.ts'
-import { publicPartOf } from './keys/key-format.ts'
-import { liveKeys } from './keys/live-keys.ts'
-import { tokenKeys } from './services.ts'
+import type { Actor, Ctx } from '../../../platform/context.ts'
+import { httpErrors } from '../../../platform/http/errors.ts'
+import { publicPartOf } from '../keys/key-format.ts'
+import { liveKeys } from '../keys/live-keys.ts'
+import { tokenKeys } from '../services.ts'
 
 type User = Extract<Actor, { readonly type: 'user' }>
 

@@ -1,7 +1,7 @@
 import { createSigner, createVerifier } from 'fast-jwt'
-import { isUuid } from '../../lib/id.ts'
-import type { SystemRole } from '../../platform/context.ts'
-import { errors } from './errors.ts'
+import { isUuid } from '../../../lib/id.ts'
+import type { SystemRole } from '../../../platform/context.ts'
+import { errors } from '../errors.ts'
 import { publicJwk, publicPem, type PublicJwk, type SigningKey } from './signing-keys.ts'
 
 /** What an access token says. Times are Unix seconds. */

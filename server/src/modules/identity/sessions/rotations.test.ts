@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { testApp, type TestApp, type TestReply, type TestUser } from '../../test-app.ts'
+import { testApp, type TestApp, type TestReply, type TestUser } from '../../../test-app.ts'
 
 const mill = await testApp()
 const second = await testApp({ beside: mill })

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { manualClock } from '../../platform/clock.ts'
-import { scenario } from '../../platform/testing/scenario.ts'
-import { testApp, type TestApp, type TestAppOptions } from '../../test-app.ts'
-import { setupLink } from './identity.ts'
+import { manualClock } from '../../../platform/clock.ts'
+import { scenario } from '../../../platform/testing/scenario.ts'
+import { testApp, type TestApp, type TestAppOptions } from '../../../test-app.ts'
+import { setupLink } from '../identity.ts'
 
 const password = 'violet-umbrella-39-harbour'
 let addresses = 0

@@ -1,7 +1,7 @@
-import type { App, TxCtx } from '../../platform/context.ts'
-import * as users from '../users/users.ts'
-import { nobody } from './accounts.ts'
-import { networkOf } from '../../lib/network.ts'
+import type { App, TxCtx } from '../../../platform/context.ts'
+import * as users from '../../users/users.ts'
+import { nobody } from '../accounts.ts'
+import { networkOf } from '../../../lib/network.ts'
 import * as store from './sign-in-network-store.ts'
 
 const kept_ms = 90 * 86_400_000

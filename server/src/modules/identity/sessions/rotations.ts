@@ -1,8 +1,8 @@
-import { batched } from '../../lib/batch.ts'
-import type { App } from '../../platform/context.ts'
-import { defineService } from '../../platform/service.ts'
-import * as users from '../users/users.ts'
-import type { UserRow } from '../users/users.ts'
+import { batched } from '../../../lib/batch.ts'
+import type { App } from '../../../platform/context.ts'
+import { defineService } from '../../../platform/service.ts'
+import * as users from '../../users/users.ts'
+import type { UserRow } from '../../users/users.ts'
 import { sessionLife } from './refresh-tokens.ts'
 import { type Rotated, type Rotation, rotateTokens } from './rotation-store.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
-import { manualClock } from '../../platform/clock.ts'
-import { scenario } from '../../platform/testing/scenario.ts'
-import { testApp, type TestUser } from '../../test-app.ts'
+import { manualClock } from '../../../platform/clock.ts'
+import { scenario } from '../../../platform/testing/scenario.ts'
+import { testApp, type TestUser } from '../../../test-app.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
 const mill = await testApp({ clock })

@@ -1,4 +1,4 @@
-import { reply, type RequestFacts } from '../../platform/http/route.ts'
+import { reply, type RequestFacts } from '../../../platform/http/route.ts'
 import { setRefreshCookie } from './refresh-cookie.ts'
 import type { Client, Tokens } from './sessions.ts'
 

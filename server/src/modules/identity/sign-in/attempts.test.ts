@@ -1,10 +1,10 @@
 import { afterAll, expect, test } from 'vitest'
-import { manualClock } from '../../platform/clock.ts'
-import { counters } from '../../platform/counters/counters.ts'
-import { Problem } from '../../platform/errors.ts'
-import { testApp, type TestUser } from '../../test-app.ts'
+import { manualClock } from '../../../platform/clock.ts'
+import { counters } from '../../../platform/counters/counters.ts'
+import { Problem } from '../../../platform/errors.ts'
+import { testApp, type TestUser } from '../../../test-app.ts'
 import { attempts } from './attempts.ts'
-import * as oneTime from './one-time-tokens.ts'
+import * as oneTime from '../one-time-tokens.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
 const mill = await testApp({ clock })

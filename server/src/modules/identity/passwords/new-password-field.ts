@@ -1,4 +1,4 @@
-import type { FormField } from '../../platform/http/form-page.ts'
+import type { FormField } from '../../../platform/http/form-page.ts'
 import { passwordLength } from './password-policy.ts'
 
 /** For the pages on which somebody chooses a password. */

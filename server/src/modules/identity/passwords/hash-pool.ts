@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { onePerTurn } from '../../lib/turns.ts'
+import { onePerTurn } from '../../../lib/turns.ts'
 import { hashPassword, nobodysHash, verifyPassword } from './password-hash.ts'
-import { busy } from './errors.ts'
-import { defineService } from '../../platform/service.ts'
+import { busy } from '../errors.ts'
+import { defineService } from '../../../platform/service.ts'
 
 /** New hashes are refused once the ones waiting would take longer than this. */
 const maxBacklogMs = 1_000

@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from 'vitest'
-import { manualClock } from '../../platform/clock.ts'
-import { scenario } from '../../platform/testing/scenario.ts'
-import { testApp } from '../../test-app.ts'
-import { hashPool } from './hash-pool.ts'
+import { manualClock } from '../../../platform/clock.ts'
+import { scenario } from '../../../platform/testing/scenario.ts'
+import { testApp } from '../../../test-app.ts'
+import { hashPool } from '../passwords/hash-pool.ts'
 
 const clock = manualClock(Date.UTC(2026, 10, 20, 9, 50))
 const mill = await testApp({ clock })

@@ -1,8 +1,8 @@
-import type { App } from '../../platform/context.ts'
-import type { Cookie, RequestFacts } from '../../platform/http/route.ts'
-import { httpService } from '../../platform/http/http-service.ts'
-import { httpSettings } from '../../platform/http/settings.ts'
-import { errors } from './errors.ts'
+import type { App } from '../../../platform/context.ts'
+import type { Cookie, RequestFacts } from '../../../platform/http/route.ts'
+import { httpService } from '../../../platform/http/http-service.ts'
+import { httpSettings } from '../../../platform/http/settings.ts'
+import { errors } from '../errors.ts'
 
 const name = 'millrace_refresh'
 /** Sent to the routes that need it and to no other. */

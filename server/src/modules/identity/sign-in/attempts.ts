@@ -1,8 +1,8 @@
-import type { App } from '../../platform/context.ts'
-import { type Count, counters } from '../../platform/counters/counters.ts'
-import { defineService } from '../../platform/service.ts'
-import { busy } from './errors.ts'
-import { networkOf } from '../../lib/network.ts'
+import type { App } from '../../../platform/context.ts'
+import { type Count, counters } from '../../../platform/counters/counters.ts'
+import { defineService } from '../../../platform/service.ts'
+import { busy } from '../errors.ts'
+import { networkOf } from '../../../lib/network.ts'
 import { isKnownNetwork } from './sign-in-networks.ts'
 
 export interface Attempts {
