@@ -167,6 +167,13 @@ const work = async () => {
   expect(acting.status).toBe(201)
   keep('access token of an impersonation', acting.body.access_token)
 
+  keep('secret of a workflow', 'canary-of-the-signature-6f20')
+  const secret = await post('/workflows/secrets', { name: 'canary', value: secrets.get('secret of a workflow') }, 201, ada.call)
+  keep('credential of an integration', 'xoxb-canary-of-the-service-83bd')
+  const credentials = { token: secrets.get('credential of an integration') }
+  const config = {}
+  const integration = await post('/users/integrations', { type: 'slack', name: 'canary', config, credentials }, 201, ada.call)
+
   const hook_id = await publish(ada as unknown as TestUser, webhookDefinition('canary'))
   keep('authorization of a webhook', 'Bearer canary-of-the-sender-91ab')
   keep('cookie of a webhook', 'canary-of-the-cookie-44de')
@@ -182,6 +189,11 @@ const work = async () => {
   })
   expect(hook.status).toBe(200)
   const execution_id = hook.headers.get('x-millrace-execution-id') as string
+  const requests = await vi.waitFor(async () => {
+    const { body } = await ada.call('GET', `/api/v1/workflows/${hook_id}/requests`)
+    expect(body.items.length).toBe(1)
+    return body.items as { id: string }[]
+  })
   const draft = { name: 'Kept under a key', definition: { nodes: [manual], edges: [] } }
   expect((await ada.call('POST', '/api/v1/workflows', { body: draft, headers: { 'idempotency-key': '"canary"' } })).status).toBe(201)
   // A reply with a secret that is stored to be given again.
@@ -202,6 +214,9 @@ const work = async () => {
     invitation_id: invitation.id ?? open.id,
     hook_id,
     execution_id,
+    request_id: requests[0]?.id as string,
+    secret_id: secret.id as string,
+    integration_id: integration.id as string,
     export_id: exported.body.id as string,
     impersonated: acting.body.access_token as string,
   }
@@ -235,7 +250,9 @@ const expectNone = ({ where, text }: Said, may: (name: string, is_hash: boolean)
 
 const idsFor = (path: string): { readonly [name: string]: string } => {
   if (path.includes('/executions/{id}')) return { id: things.execution_id }
-  if (path.includes('/workflows/{id}')) return { id: things.hook_id }
+  if (path.includes('/integrations/{id}')) return { id: things.integration_id }
+  if (path.includes('/secrets/{id}')) return { id: things.secret_id }
+  if (path.includes('/workflows/{id}')) return { id: things.hook_id, request_id: things.request_id }
   if (path.includes('/workspaces/{id}')) return { id: things.team_id, user_id: ada.id, invitation_id: things.invitation_id }
   if (path.includes('/api-keys/{id}')) return { id: ada.key.id }
   if (path.includes('/exports/{id}')) return { id: things.export_id }
@@ -253,10 +270,12 @@ const shown_fields: { readonly [route: string]: RegExp } = {
   '/api/v1/mails/{id}': /^(?:html|text)$/,
   // What a workflow was called with: its own data.
   '/api/v1/workflows/executions/{id}': /^body$/,
+  '/api/v1/workflows/{id}/requests/{request_id}': /^body$/,
   // Descriptions of data, and no data.
   '/openapi.json': /./,
   '/api/v1/workflows/definition.schema.json': /./,
   '/api/v1/workflows/node-types': /./,
+  '/api/v1/integrations/types': /./,
   '/api/v1/workflows/{id}': /^body$/,
   '/api/v1/workflows/{id}/versions/{version}': /^body$/,
 }
@@ -307,7 +326,7 @@ test('no route shows anybody a secret, nor the hash of one, but the one that han
     },
   )
   const never = gets.map(({ path }) => path).filter((path) => !seen.has(path))
-  expect(never).toEqual(['/api/v1/auth/oidc/{provider}/callback', '/hooks/{workspace}/{rest}', '/metrics'])
+  expect(never, 'give `idsFor` an id for it').toEqual(['/api/v1/auth/oidc/{provider}/callback', '/hooks/{workspace}/{rest}', '/metrics'])
 })
 
 test('exports, figures and pages of errors show no secret', async () => {
