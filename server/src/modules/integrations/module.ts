@@ -4,11 +4,13 @@ import { errors } from './errors.ts'
 import * as events from './events.ts'
 import { personalData } from './personal-data.ts'
 import * as routes from './routes.ts'
+import { settings } from './settings.ts'
 import { uses } from './uses.ts'
 
 export default defineModule({
   name: 'integrations',
   needs: ['users', 'workspaces'],
+  settings,
   errors,
   permissions: {
     'integrations:read': { doc: 'See what the workspace is connected with. Credentials are shown to nobody.' },

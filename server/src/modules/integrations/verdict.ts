@@ -1,9 +1,12 @@
+import type { App } from '../../platform/context.ts'
 import { Problem } from '../../platform/errors.ts'
 import { outbound, type OutboundRequest, type OutboundResponse } from '../../platform/outbound/outbound.ts'
+import { settings } from './settings.ts'
 import type { TestIo, Verdict } from './type.ts'
 
-export const test_timeout_ms = 10_000
 const max_bytes = 1_048_576
+
+export const timeoutOf = (app: App): number => app.settings(settings).integration_timeout_ms
 
 export const fine: Verdict = { status: 'ok', error: null }
 export const failing = (error: string): Verdict => ({ status: 'failing', error: error.slice(0, 500) })
@@ -35,7 +38,7 @@ export const call = async (
   judge: (answer: OutboundResponse) => Verdict = verdictOf,
 ): Promise<Verdict> => {
   try {
-    const limits = { timeout_ms: test_timeout_ms, max_bytes, max_redirects: 0, signal }
+    const limits = { timeout_ms: timeoutOf(app), max_bytes, max_redirects: 0, signal }
     return judge(await app.use(outbound).request({ method: 'GET', ...request, ...limits }))
   } catch (error) {
     return verdictOfFailure(error)

@@ -2,7 +2,7 @@ import connect from 'postgres'
 import { Type } from 'typebox'
 import { outbound } from '../../../platform/outbound/outbound.ts'
 import { defineType, SecretField, type Verdict } from '../type.ts'
-import { failing, fine, test_timeout_ms, verdictOfFailure } from '../verdict.ts'
+import { failing, fine, timeoutOf, verdictOfFailure } from '../verdict.ts'
 
 const tls = ['verify', 'require', 'off'] as const
 
@@ -46,13 +46,13 @@ export const postgres = defineType({
     try {
       const address = await app.use(outbound).address(host, port)
       const sql = connect({
-        ...{ host: address, port, database, username, password: password ?? '', max: 1, connect_timeout: test_timeout_ms / 1000 },
+        ...{ host: address, port, database, username, password: password ?? '', max: 1, connect_timeout: timeoutOf(app) / 1000 },
         ssl: config.tls === 'off' ? false : { servername: host, rejectUnauthorized: config.tls === 'verify' },
         ...{
           onnotice: () => undefined,
           fetch_types: false,
           prepare: false,
-          connection: { application_name: 'millrace', statement_timeout: test_timeout_ms },
+          connection: { application_name: 'millrace', statement_timeout: timeoutOf(app) },
         },
       })
       try {

@@ -2,7 +2,7 @@ import nodemailer from 'nodemailer'
 import { Type } from 'typebox'
 import { outbound } from '../../../platform/outbound/outbound.ts'
 import { defineType, SecretField, type Verdict } from '../type.ts'
-import { failing, fine, test_timeout_ms, verdictOfFailure } from '../verdict.ts'
+import { failing, fine, timeoutOf, verdictOfFailure } from '../verdict.ts'
 
 const tls = ['from_start', 'required', 'off'] as const
 
@@ -39,7 +39,8 @@ export const smtp = defineType({
   test: async ({ app }, config, { password }) => {
     try {
       const address = await app.use(outbound).address(config.host, config.port)
-      const time = { connectionTimeout: test_timeout_ms, greetingTimeout: test_timeout_ms, socketTimeout: test_timeout_ms }
+      const timeout_ms = timeoutOf(app)
+      const time = { connectionTimeout: timeout_ms, greetingTimeout: timeout_ms, socketTimeout: timeout_ms }
       const transport = nodemailer.createTransport({
         ...{ host: address, port: config.port, secure: config.tls === 'from_start', ...time },
         ...{ requireTLS: config.tls === 'required', ignoreTLS: config.tls === 'off', allowInternalNetworkInterfaces: true },
