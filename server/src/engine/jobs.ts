@@ -59,25 +59,28 @@ export interface JobState {
 
 /** A job of the caller's workspace, for a feature that handed its execution id out; undefined when there is none. Lists show no jobs. */
 export const jobState = async (ctx: Ctx, job: Job, execution_id: string): Promise<JobState | undefined> => {
-  const [row, last] = await Promise.all([
-    ctx.db
-      .selectFrom('executions')
-      .select(['status', 'error', 'started_at', 'finished_at'])
-      .where('id', '=', execution_id)
-      .where('mode', '=', 'job')
-      .where('workflow_id', '=', idOfJob(job.name))
-      .executeTakeFirst(),
-    ctx.db
-      .selectFrom('execution_records')
-      .select('body')
-      .where('execution_id', '=', execution_id)
-      .orderBy('seq', 'desc')
-      .limit(1)
-      .executeTakeFirst(),
-  ])
+  const row = await ctx.db
+    .selectFrom('executions')
+    .select(['status', 'error', 'started_at', 'finished_at'])
+    .where('id', '=', execution_id)
+    .where('mode', '=', 'job')
+    .where('workflow_id', '=', idOfJob(job.name))
+    .executeTakeFirst()
   if (row === undefined) return undefined
   const { status, started_at, finished_at } = row
   const error = row.error as { code: string; message: string } | null
-  const output = status === 'succeeded' ? ((last?.body as RecordBody | undefined)?.steps.at(-1)?.output ?? null) : null
+  const output = status === 'succeeded' ? await outputOf(ctx, execution_id) : null
   return { status, output, error: error === null ? null : { code: error.code, message: error.message }, started_at, finished_at }
+}
+
+/** Read after the status, never beside it: what says that it has succeeded came with the record that says what it gave. */
+const outputOf = async (ctx: Ctx, execution_id: string): Promise<Json> => {
+  const last = await ctx.db
+    .selectFrom('execution_records')
+    .select('body')
+    .where('execution_id', '=', execution_id)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return (last?.body as RecordBody | undefined)?.steps.at(-1)?.output ?? null
 }

@@ -14,6 +14,7 @@ export const errors = defineErrors('integrations', {
     title: 'Published workflows use the integration',
     doc: '`used_by` names them. With `?force=true` it is removed all the same, and their steps fail with `integrations.missing`.',
   },
+  handover_not_found: { status: 404, title: 'No such start of a workflow of n8n is known' },
   missing: {
     status: 422,
     title: 'The integration is not there any more',

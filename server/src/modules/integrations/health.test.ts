@@ -36,13 +36,18 @@ const connect = async (body: object): Promise<string> => {
 const tried = async (id: string) => {
   const { status, body } = await anna.call('POST', `${path}/${id}/test`)
   expect(status, JSON.stringify(body)).toBe(200)
-  expect((await anna.call('GET', `${path}/${id}`)).body.health).toEqual({ status: body.status, error: body.error, checked_at: body.checked_at })
+  expect((await anna.call('GET', `${path}/${id}`)).body.health).toEqual({
+    status: body.status,
+    error: body.error,
+    checked_at: body.checked_at,
+  })
   expect(JSON.stringify(body)).not.toContain(key)
   return body as { status: string; error: string | null }
 }
 
 const aws = { access_key_id: 'AKIA1', secret_access_key: key }
-const isSigned = ({ headers }: Asked): boolean => /^AWS4-HMAC-SHA256 Credential=AKIA1\/\d{8}\/eu-central-1\//.test(headers.authorization ?? '')
+const isSigned = ({ headers }: Asked): boolean =>
+  /^AWS4-HMAC-SHA256 Credential=AKIA1\/\d{8}\/eu-central-1\//.test(headers.authorization ?? '')
 
 test.each<[string, object, object, string, (asked: Asked) => boolean]>([
   ['http', { auth: 'bearer' }, { token: key }, 'GET /', ({ headers }) => headers.authorization === `Bearer ${key}`],
@@ -53,7 +58,13 @@ test.each<[string, object, object, string, (asked: Asked) => boolean]>([
   ['deepgram', {}, { api_key: key }, 'GET /v1/projects', ({ headers }) => headers.authorization === `Token ${key}`],
   ['assemblyai', {}, { api_key: key }, 'GET /v2/transcript', ({ headers }) => headers.authorization === key],
   ['stripe', {}, { api_key: key }, 'GET /v1/balance', ({ headers }) => headers.authorization === `Bearer ${key}`],
-  ['payfast', { merchant_id: '10000100' }, { passphrase: key }, 'GET /ping', ({ headers }) => /^[0-9a-f]{32}$/.test(String(headers['signature']))],
+  [
+    'payfast',
+    { merchant_id: '10000100' },
+    { passphrase: key },
+    'GET /ping',
+    ({ headers }) => /^[0-9a-f]{32}$/.test(String(headers['signature'])),
+  ],
   ['aws', { region: 'eu-central-1' }, aws, 'POST /', isSigned],
   ['s3', { region: 'eu-central-1', bucket: 'mill' }, aws, 'GET /mill', isSigned],
 ])('a test of %s makes one call, and says ok or why not', async (type, config, credentials, line, carries) => {
@@ -104,7 +115,8 @@ test('a service that is away, silent, or at an address that is not called is tol
 
 test('an integration that begins to fail says so once, and once when it works again', async () => {
   const id = await connect({ type: 'openai', config: { base_url: service.url }, credentials: { api_key: key } })
-  const go = (events: readonly string[]) => scenario(mill, { when: { by: anna.call, method: 'POST', path: `${path}/${id}/test` }, status: 200, events })
+  const go = (events: readonly string[]) =>
+    scenario(mill, { when: { by: anna.call, method: 'POST', path: `${path}/${id}/test` }, status: 200, events })
   answer = () => ({ status: 401 })
   await go(['integrations.failed'])
   await go([])
@@ -118,7 +130,8 @@ test('a mail server takes a sign-in and gets no mail', async () => {
     disabledCommands: ['STARTTLS'],
     authOptional: false,
     allowInsecureAuth: true,
-    onAuth: ({ username, password }, _, done) => (username === 'anna' && password === key ? done(null, { user: 'anna' }) : done(new Error('no'))),
+    onAuth: ({ username, password }, _, done) =>
+      username === 'anna' && password === key ? done(null, { user: 'anna' }) : done(new Error('no')),
   })
   const config = { host: '127.0.0.1', port: office.port, tls: 'off', username: 'anna' }
   expect(await tried(await connect({ type: 'smtp', config, credentials: { password: key } }))).toMatchObject({ status: 'ok' })
@@ -126,7 +139,9 @@ test('a mail server takes a sign-in and gets no mail', async () => {
     status: 'failing',
     error: 'The server does not accept the user name or the password.',
   })
-  expect(await tried(await connect({ type: 'smtp', config: { ...config, tls: 'required' }, credentials: { password: key } }))).toMatchObject({
+  expect(
+    await tried(await connect({ type: 'smtp', config: { ...config, tls: 'required' }, credentials: { password: key } })),
+  ).toMatchObject({
     status: 'failing',
   })
   expect(office.taken).toEqual([])
@@ -156,7 +171,9 @@ test('a database is tried with one query', async () => {
   })
   expect(await tried(await connect({ type: 'postgres', config: { ...config, port: 9 } }))).toMatchObject({ status: 'failing' })
   const server = await refusing('28P01')
-  expect(await tried(await connect({ type: 'postgres', config: { ...config, port: server.port }, credentials: { password: key } }))).toMatchObject({
+  expect(
+    await tried(await connect({ type: 'postgres', config: { ...config, port: server.port }, credentials: { password: key } })),
+  ).toMatchObject({
     status: 'failing',
     error: 'The server does not accept the user name or the password.',
   })

@@ -2,6 +2,9 @@ import { defineModule } from '../../platform/module.ts'
 import { credentialOf } from './credential.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
+import { triggerN8n } from './n8n/job.ts'
+import { n8nTrigger } from './n8n/node.ts'
+import * as n8nRoutes from './n8n/routes.ts'
 import { personalData } from './personal-data.ts'
 import * as routes from './routes.ts'
 import { settings } from './settings.ts'
@@ -19,7 +22,9 @@ export default defineModule({
   },
   events: Object.values(events),
   services: [uses],
-  routes: Object.values(routes),
+  routes: [...Object.values(routes), ...Object.values(n8nRoutes)],
+  nodes: [n8nTrigger],
+  jobs: [triggerN8n],
   credentials: credentialOf,
   personal_data: [personalData],
   migrations: new URL('./migrations/', import.meta.url),
