@@ -260,6 +260,7 @@ describe('what takes a session of an owner', () => {
         ['PUT', `/members/${co_owner.id}`, { role: 'viewer' }],
         ['PUT', `/members/${owner.id}`, { role: 'admin' }],
         ['DELETE', `/members/${co_owner.id}`],
+        ['POST', '/leave'],
         ['POST', '/invitations', { email: 'friend@example.org', role: 'owner' }],
       ]
       for (const [method, path, body] of tries) {

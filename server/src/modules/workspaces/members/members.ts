@@ -48,11 +48,16 @@ export const remove = (ctx: Ctx, user_id: string): Promise<void> =>
     await takeOut(tx, ground, member)
   })
 
-/** The caller is a member of the current workspace no more. Errors: 409 `workspaces.last_owner`, 409 `workspaces.personal`. */
+/**
+ * The caller is a member of the current workspace no more. Errors: 409 `workspaces.last_owner`, 409 `workspaces.personal`, 403
+ * `workspaces.role_above_own` for an owner who shows no session of their own.
+ */
 export const leave = (ctx: Ctx): Promise<void> =>
-  change(ctx, { team_only: true, reason: 'a member leaves' }, async (tx, ground) =>
-    takeOut(tx, ground, await memberOf(tx, ground.workspace.id, ground.user_id)),
-  )
+  change(ctx, { team_only: true, reason: 'a member leaves' }, async (tx, ground) => {
+    const member = await memberOf(tx, ground.workspace.id, ground.user_id)
+    if (!mayChange(ground.role, member.role, null)) throw errors.role_above_own()
+    await takeOut(tx, ground, member)
+  })
 
 /**
  * Hands the current workspace over: the member becomes an owner, the caller, who is one, an admin. Errors: 404 `workspaces.member_not_found`, 409

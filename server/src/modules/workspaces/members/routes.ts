@@ -70,7 +70,7 @@ export const leaveWorkspace = route({
   workspace: 'id',
   params: ofWorkspace,
   replies: { 200: Message },
-  errors: [errors.not_found, errors.last_owner, errors.personal],
+  errors: [errors.not_found, errors.role_above_own, errors.last_owner, errors.personal],
   handler: async (ctx) => {
     await members.leave(ctx)
     return { message: 'You have left the workspace.' }
