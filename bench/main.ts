@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import type { Bench, Line } from './bench.ts'
 import { drawChart } from './chart.ts'
 import { audit } from './figures/audit.ts'
+import { code } from './figures/code.ts'
 import { login } from './figures/login.ts'
 import { loginBurst } from './figures/login-burst.ts'
 import { loginTiming } from './figures/login-timing.ts'
@@ -17,7 +18,7 @@ import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, loginBurst, loginTiming, refresh, tokenCheck, start]
+const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, loginBurst, loginTiming, refresh, tokenCheck, code, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sandbox } from '../../server/src/engine/sandbox/sandbox.ts'
 import type { Json } from '../../server/src/lib/json.ts'
 import { create, manual, publish } from '../../server/src/modules/workflows/definitions.testing.ts'
 import { type TestApp, testApp, type TestUser } from '../../server/src/test-app.ts'
+import { probing } from './attack.ts'
+import { root } from './page.ts'
 
 let mill: TestApp
 let anna: TestUser
@@ -88,6 +92,23 @@ test('what a step of code gives is the same when it is run again', async () => {
   expect(chance).not.toBe(other)
 })
 
+test('in a loop each turn has its item, its place and chances of its own; a mistake in the body has its place too', async () => {
+  const loop = (source: string) => ({
+    id: 'loop',
+    type: 'flow.loop',
+    config: { items: '{{ trigger.list }}', body: { nodes: [code(source)], edges: [] } },
+  })
+  const { output } = await run(after(loop('export default (input, { item, index }) => ({ item, index, chance: Math.random() })')), { list: ['a', 'b'] })
+  expect(output.items).toMatchObject([
+    { item: 'a', index: 0 },
+    { item: 'b', index: 1 },
+  ])
+  expect(output.items[0].chance).not.toBe(output.items[1].chance)
+  const { id } = await create(anna, after(loop('export default (')))
+  const { body } = await anna.call('POST', `/api/v1/workflows/${id}/check`)
+  expect(body.problems).toMatchObject([{ path: '/nodes/1/config/body/nodes/0/config/source', message: expect.stringContaining('(line 1, column') }])
+})
+
 test('a mistake of syntax is found before it is published, with its place', async () => {
   const { id } = await create(anna, after(code('export default (input) =>\n  input b')))
   const { body } = await anna.call('POST', `/api/v1/workflows/${id}/check`)
@@ -107,4 +128,62 @@ test('a cancelled execution ends the program that it waits for', async () => {
   expect((await anna.call('POST', `${path}/cancel`)).status).toBe(200)
   await expect.poll(async () => (await anna.call('GET', path)).body.status).toBe('cancelled')
   await expect.poll(() => threads.state().running).toBe(0)
+})
+
+const page = readFileSync(join(root, 'docs/how-to/run-code.md'), 'utf8')
+/** The cells of the rows below a head, without their backticks. */
+const rowsOf = (head: string): readonly (readonly string[])[] => {
+  const [, table = ''] = page.split(`| ${head} |\n`)
+  const lines = table.split('\n\n')[0]?.split('\n').slice(1) ?? []
+  return lines.map((line) =>
+    line
+      .slice(2, -2)
+      .split(' | ')
+      .map((cell) => cell.replace(/^`(.*)`$/, '$1')),
+  )
+}
+
+test('every program of the page gives the output that stands beside it', async () => {
+  const rows = rowsOf('Program | Input | Output')
+  expect(rows.length).toBeGreaterThan(7)
+  for (const [source = '', input = '', output = ''] of rows) {
+    expect(await run(after(code(source)), JSON.parse(input)), source).toMatchObject({ status: 'succeeded', output: JSON.parse(output) })
+  }
+})
+
+test('every failure of the page is told as it says', async () => {
+  const rows = rowsOf('Program | Code | Message')
+  expect(rows.length).toBeGreaterThan(7)
+  for (const [source = '', expected, message] of rows) {
+    expect((await run(after(code(source)))).error, source).toMatchObject({ code: expected, message })
+  }
+})
+
+/** As long as others are answered in this time, nobody is hurt. Generous, because the machine may be busy with other tests. */
+const bearable_ms = 250
+
+test('while programs without end run in every thread, everybody else is served', async () => {
+  const forever = [
+    'while (true) {}',
+    'export default () => { const f = () => Promise.resolve().then(f); return f() }',
+    'export default () => /^(a+)+$/.test("a".repeat(50) + "!")',
+    'export default () => { const a = []; for (;;) a.push("x".repeat(1e5) + a.length) }',
+    'export default () => new Array(2 ** 31).join("x")',
+  ]
+  const ids = await Promise.all(forever.map((source) => publish(anna, after(code(source, { timeout_ms: 500, memory_mb: 256 })))))
+  const { p99, most, probes } = await probing(mill, async () => {
+    const replies = await Promise.all(
+      [...ids, ...ids].map((id) => anna.call('POST', `/api/v1/workflows/${id}/execute`, { body: { input: {}, wait_ms: 20_000 } })),
+    )
+    for (const { body } of replies)
+      expect(body).toMatchObject({ status: 'failed', error: { code: expect.stringMatching(/^code\.(timeout|memory)$/) } })
+  })
+  expect(probes).toBeGreaterThan(10)
+  expect({ p99, most }).toEqual({
+    p99: expect.toSatisfy((ms: number) => ms < bearable_ms),
+    most: expect.toSatisfy((ms: number) => ms < 3 * bearable_ms),
+  })
+  const threads = mill.app.use(sandbox)
+  await expect.poll(() => threads.state().running).toBe(0)
+  expect(threads.state().threads).toBeLessThanOrEqual(4)
 })
