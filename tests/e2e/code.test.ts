@@ -98,7 +98,9 @@ test('in a loop each turn has its item, its place and chances of its own; a mist
     type: 'flow.loop',
     config: { items: '{{ trigger.list }}', body: { nodes: [code(source)], edges: [] } },
   })
-  const { output } = await run(after(loop('export default (input, { item, index }) => ({ item, index, chance: Math.random() })')), { list: ['a', 'b'] })
+  const source = 'export default (input, { item, index }) => ({ item, index, chance: Math.random() })'
+  const seen = { id: 'seen', type: 'data.set', config: { values: { items: '{{ steps.loop.output.items }}' } } }
+  const { output } = await run(after(loop(source), seen), { list: ['a', 'b'] })
   expect(output.items).toMatchObject([
     { item: 'a', index: 0 },
     { item: 'b', index: 1 },
@@ -106,7 +108,9 @@ test('in a loop each turn has its item, its place and chances of its own; a mist
   expect(output.items[0].chance).not.toBe(output.items[1].chance)
   const { id } = await create(anna, after(loop('export default (')))
   const { body } = await anna.call('POST', `/api/v1/workflows/${id}/check`)
-  expect(body.problems).toMatchObject([{ path: '/nodes/1/config/body/nodes/0/config/source', message: expect.stringContaining('(line 1, column') }])
+  expect(body.problems).toMatchObject([
+    { path: '/nodes/1/config/body/nodes/0/config/source', message: expect.stringContaining('(line 1, column') },
+  ])
 })
 
 test('a mistake of syntax is found before it is published, with its place', async () => {
