@@ -4,6 +4,7 @@ import { Value } from 'typebox/value'
 import { closest } from '../lib/closest.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { atOnce, inTurns, type Interruptible } from '../lib/turns.ts'
+import { isZone } from '../lib/zone.ts'
 import { checkEdges, checkReferences, checkShape, type Level, type SeenEdge, type SeenNode } from './check-graph.ts'
 import { evaluatedInside, loopRetryRoots, loopRoots, ownConfig, retryRoots, roots, shapeOf } from './compile.ts'
 import { compileConfig, type ConfigReference, pointerTo } from './expression/config.ts'
@@ -131,13 +132,9 @@ const checkNode = (node: unknown, index: number, place: Place, checking: Checkin
 
 const checkZone = (settings: unknown, report: Report): void => {
   const zone = isJsonObject(settings) ? settings['timezone'] : undefined
-  if (typeof zone !== 'string') return
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
-  } catch {
-    const message = `${JSON.stringify(zone.slice(0, 64))} is not a time zone; expected an IANA name, as "Europe/Vienna"`
-    report({ path: '/settings/timezone', severity: 'error', message })
-  }
+  if (typeof zone !== 'string' || isZone(zone)) return
+  const message = `${JSON.stringify(zone.slice(0, 64))} is not a time zone; expected an IANA name, as "Europe/Vienna"`
+  report({ path: '/settings/timezone', severity: 'error', message })
 }
 
 const checkPins = (pins: unknown, ids: ReadonlyMap<string, string>, report: Report): void => {

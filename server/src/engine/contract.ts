@@ -38,6 +38,13 @@ export interface Once {
   readonly until: number
 }
 
+export interface EnqueueExecution extends StartExecution {
+  /** A UUIDv7. The same one again enqueues nothing. */
+  readonly execution_id: string
+  /** The node type of the trigger. */
+  readonly trigger_type: string
+}
+
 export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
 
 export interface Finished {
@@ -64,6 +71,11 @@ export interface Engine {
    * on as `queued`. Synchronous when the definition is in memory.
    */
   readonly start: (input: StartExecution) => Running | Promise<Running>
+  /**
+   * Starts an execution if and only if the caller's transaction commits, which must be in the system's scope: it is queued for whichever process
+   * has room, this one is told at once. False when there is one of this id already; then nothing is written.
+   */
+  readonly enqueue: (tx: TxCtx, input: EnqueueExecution) => Promise<boolean>
   /** Makes a version executable, in the caller's transaction. Versions are immutable: a second deploy of the same number is an error. */
   readonly deploy: (tx: TxCtx, input: { workflow_id: string; version: number; definition: Definition }) => Promise<void>
   /** The execution that was started under a key, while that counts. */

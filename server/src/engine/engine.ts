@@ -1,5 +1,6 @@
 import { defineService } from '../platform/service.ts'
 import type { Engine } from './contract.ts'
+import { insertQueued } from './enqueue.ts'
 import { openExecutor } from './executor/executor.ts'
 import { startedUnder } from './journal/started-under.ts'
 import { jobTypes } from './job-types.ts'
@@ -46,6 +47,11 @@ export const engine = defineService<Engine & EngineLife>({
       start: executor.start,
       deploy: insertVersion,
       startedUnder: (workflow_id, key) => startedUnder(sql, { workflow_id, key, now: app.now() }),
+      enqueue: async (tx, input) => {
+        const is_new = await insertQueued(tx, input)
+        if (is_new) tx.afterCommit(executor.wake)
+        return is_new
+      },
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
       life: executor,
     }

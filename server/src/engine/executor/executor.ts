@@ -23,6 +23,8 @@ export interface Executor {
   readonly start: (input: StartExecution) => Running | Promise<Running>
   /** True when this process holds the execution and ends it now. */
   readonly cancel: (execution_id: string) => boolean
+  /** Executions were queued: they are taken up while there is room. */
+  readonly wake: () => void
   readonly recover: () => Promise<void>
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
@@ -127,6 +129,7 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
       execution?.cancel()
       return execution !== undefined
     },
+    wake: () => void takeUp(shared, { queued: true, cancels: false, due: false }),
     recover: lease.recover,
     drain: async () => {
       shared.draining = true

@@ -14,12 +14,14 @@ import { switchNode } from './flow-switch.ts'
 import { httpRequest } from './http-request.ts'
 import { respondNode } from './http-respond.ts'
 import { manualTrigger } from './trigger-manual.ts'
+import { scheduleTrigger } from './trigger-schedule.ts'
 import { webhookTrigger } from './trigger-webhook.ts'
 
 /** The node types that the engine brings along; modules add their own. */
 export const coreNodes: readonly NodeType[] = [
   manualTrigger,
   webhookTrigger,
+  scheduleTrigger,
   setNode,
   mapNode,
   filterNode,

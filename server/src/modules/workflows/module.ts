@@ -11,6 +11,7 @@ import * as requestRoutes from './requests/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { usersOfIntegration } from './workflows.ts'
+import { scheduleClock } from './triggers/schedules.ts'
 import { personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
@@ -26,7 +27,7 @@ export default defineModule({
     'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
   },
   events: Object.values(events),
-  services: [hookTable, openSecrets, hookRefusals],
+  services: [hookTable, scheduleClock, openSecrets, hookRefusals],
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),

@@ -10,6 +10,7 @@ import { errors } from './errors.ts'
 import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
+import { layOut } from './triggers/lay-out.ts'
 import { knownSecrets } from './secrets/store.ts'
 import { authProblems, dedupeProblems, tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
@@ -66,6 +67,7 @@ export const publish = (ctx: Ctx, id: string, input: { readonly note?: string | 
     }
     await store.insertVersion(tx.db, { ...version, workspace_id })
     await tx.use(engine).deploy(tx, { workflow_id: id, version: version.version, definition })
+    await layOut(tx, { id, workspace_id, version: version.version }, definition)
     await store.deleteWebhooks(tx.db, id)
     const webhooks = webhooksOf(definition).map(({ index: _, ...webhook }) => ({
       ...webhook,

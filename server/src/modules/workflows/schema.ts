@@ -53,6 +53,9 @@ export const Trigger = Type.Object({
   node_id: Type.String(),
   type: Type.String(),
   url: Type.Optional(Type.String({ description: 'Where a webhook listens.' })),
+  next_run_at: Type.Optional(
+    Nullable(Type.String({ format: 'date-time', description: 'When a schedule fires next; null while it does not.' })),
+  ),
 })
 export type Trigger = Static<typeof Trigger>
 

@@ -13,6 +13,8 @@ import * as events from './events.ts'
 import { hookTable } from './hooks/table.ts'
 import type { NewWorkflow, Status, Trigger, Workflow, WorkflowChange, WorkflowSummary } from './schema.ts'
 import * as store from './store.ts'
+import { layOut, takeAway } from './triggers/lay-out.ts'
+import { nextTimes } from './triggers/schedule-store.ts'
 import { triggersOf } from './webhooks.ts'
 
 /** With the revision that becomes its ETag. */
@@ -42,9 +44,25 @@ export const shownTriggers = async (
   )
 }
 
+/** With when its schedules fire next, in place. */
+const withNextRuns = async <T extends { readonly id: string; readonly triggers: Trigger[] }>(ctx: Ctx, workflow: T): Promise<T> => {
+  await addNextRuns(ctx, [workflow])
+  return workflow
+}
+
+const addNextRuns = async (ctx: Ctx, workflows: readonly { readonly id: string; readonly triggers: Trigger[] }[]): Promise<void> => {
+  const scheduled = workflows.filter(({ triggers }) => triggers.some(({ type }) => type === 'trigger.schedule'))
+  if (scheduled.length === 0) return
+  const ids = scheduled.map(({ id }) => id)
+  const times = new Map((await nextTimes(ctx.db, ids)).map((row) => [`${row.workflow_id}/${row.node_id}`, row.next_at]))
+  for (const { id, triggers } of scheduled)
+    for (const trigger of triggers)
+      if (trigger.type === 'trigger.schedule') trigger.next_run_at = times.get(`${id}/${trigger.node_id}`) ?? null
+}
+
 const shown = async (ctx: Ctx, row: store.WorkflowRow): Promise<Revised<Workflow>> => {
   const [triggers = []] = await shownTriggers(ctx, row.workspace_id, [row.triggers])
-  return { ...row, triggers }
+  return withNextRuns(ctx, { ...row, triggers })
 }
 
 const checkSize = (definition: Definition): void => {
@@ -86,7 +104,9 @@ export const list = async (
     workspaceOf(ctx),
     rows.map((row) => row.triggers),
   )
-  return rows.map((row, index) => ({ ...row, triggers: triggers[index] ?? [] }))
+  const shown_rows = rows.map((row, index) => ({ ...row, triggers: triggers[index] ?? [] }))
+  await addNextRuns(ctx, shown_rows)
+  return shown_rows
 }
 
 export const count = (ctx: Ctx, filter: store.WorkflowFilter): Promise<number> => store.countWorkflows(ctx.db, filter)
@@ -166,11 +186,20 @@ const move = (ctx: Ctx, id: string, revision: number | null, { to, from, event }
     if (!from.includes(before.status))
       throw errors.wrong_status({ detail: `The workflow is ${before.status}; this needs it ${from.join(' or ')}.` })
     if (to === 'archived') await store.deleteWebhooks(tx.db, id)
+    if (to === 'active') await layOut(tx, before, await definitionOf(tx, before))
+    else await takeAway(tx, id)
     const row = await store.updateWorkflow(tx.db, id, { status: to }, nowOf(tx))
     announce(tx, event, row, changesOf(before, row))
     followHooks(tx, row)
     return shown(tx, row)
   })
+
+/** What is published of a workflow. */
+const definitionOf = async (tx: TxCtx, { id, version }: store.WorkflowRow): Promise<Definition> => {
+  const row = await store.versionByNumber(tx.db, id, version as number)
+  if (row === undefined) throw new Error(`workflow ${id} lacks the version that is published`)
+  return row.definition
+}
 
 const about = ({ id, name, revision }: store.WorkflowRow) => ({ workflow_id: id, name, revision })
 

@@ -366,6 +366,16 @@ export interface UsersTable {
   updated_at: string
 }
 
+export interface WorkflowSchedulesTable {
+  workflow_id: string
+  node_id: string
+  workspace_id: string
+  version: number
+  recurrence: ColumnType<Json, JsonInput, JsonInput>
+  missed: 'skip' | 'once' | 'all'
+  next_at: string | null
+}
+
 export interface WorkflowSecretsTable {
   id: string
   workspace_id: string
@@ -494,6 +504,7 @@ export interface Database {
   totp_factors: TotpFactorsTable
   user_passwords: UserPasswordsTable
   users: UsersTable
+  workflow_schedules: WorkflowSchedulesTable
   workflow_secrets: WorkflowSecretsTable
   workflow_versions: WorkflowVersionsTable
   workflow_webhooks: WorkflowWebhooksTable

@@ -1,0 +1,24 @@
+import type { TxCtx } from '../platform/context.ts'
+import type { EnqueueExecution } from './contract.ts'
+import type { RecordBody } from './journal/record.ts'
+
+/** Writes an execution that nobody holds yet, with the record it begins with. False when there is one of this id. */
+export const insertQueued = async (tx: TxCtx, input: EnqueueExecution): Promise<boolean> => {
+  const { execution_id, workspace_id, workflow_id, version, mode, trigger_type, trigger_node_id, payload } = input
+  const at = tx.now()
+  const { numInsertedOrUpdatedRows } = await tx.db
+    .insertInto('executions')
+    .values({
+      ...{ id: execution_id, workspace_id, workflow_id, version, mode, status: 'queued', trigger_type, trigger_node_id },
+      started_at: new Date(at).toISOString(),
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirstOrThrow()
+  if (numInsertedOrUpdatedRows !== 1n) return false
+  const body: RecordBody = { at, trigger: { node_id: trigger_node_id, payload }, steps: [] }
+  await tx.db
+    .insertInto('execution_records')
+    .values({ execution_id, seq: 0, workspace_id, body: { ...body } })
+    .execute()
+  return true
+}

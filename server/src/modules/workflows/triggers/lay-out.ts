@@ -1,0 +1,41 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Definition } from '../../../engine/graph/definition.ts'
+import { recurrenceOf, type ScheduleConfig, scheduleTrigger } from '../../../engine/nodes/trigger-schedule.ts'
+import { openTimetable } from '../../../engine/timetable.ts'
+import type { TxCtx } from '../../../platform/context.ts'
+import type { WorkflowRow } from '../store.ts'
+import * as schedules from './schedule-store.ts'
+import { scheduleClock } from './schedules.ts'
+
+type Published = Pick<WorkflowRow, 'id' | 'workspace_id' | 'version'>
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+
+const schedulesOf = (tx: TxCtx, { id, workspace_id, version }: Published, definition: Definition): readonly schedules.ScheduleRow[] =>
+  definition.nodes
+    .filter(({ type, disabled }) => type === scheduleTrigger.type && disabled !== true)
+    .map((node) => {
+      const config = node.config as ScheduleConfig
+      const recurrence = recurrenceOf(config, definition.settings?.timezone)
+      const next_at = iso(openTimetable(recurrence).next(tx.now()))
+      const { missed = 'skip' } = config
+      return { workflow_id: id, node_id: node.id, workspace_id, version: version as number, recurrence, missed, next_at }
+    })
+
+/** Puts the triggers of a published definition in force that the product itself watches; those of another version go. */
+export const layOut = async (tx: TxCtx, workflow: Published, definition: Definition): Promise<void> => {
+  const before = new Map((await schedules.schedulesOf(tx.db, workflow.id)).map((row) => [row.node_id, row]))
+  await takeAway(tx, workflow.id)
+  const rows = schedulesOf(tx, workflow, definition).map((row) => {
+    const same = before.get(row.node_id)
+    // Who publishes more often than an interval is long must not put it off for ever.
+    return same !== undefined && isDeepStrictEqual(same.recurrence, row.recurrence) ? { ...row, next_at: same.next_at } : row
+  })
+  await schedules.insertSchedules(tx.db, rows)
+  if (rows.length > 0) tx.afterCommit(() => tx.use(scheduleClock).look())
+}
+
+/** The workflow starts by itself no more. */
+export const takeAway = async (tx: TxCtx, workflow_id: string): Promise<void> => {
+  await schedules.deleteSchedules(tx.db, workflow_id)
+}
