@@ -1,5 +1,5 @@
 import { afterAll, expect, test, vi } from 'vitest'
-import { publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
+import { manual, publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
 import { linkSupabase, supabase } from '../server/src/modules/identity/external/link.testing.ts'
 import { challengeOf, setUpTotp } from '../server/src/modules/identity/mfa/codes.testing.ts'
 import { addPasskey, createAuthenticator } from '../server/src/modules/identity/passkeys/authenticator.testing.ts'
@@ -20,7 +20,7 @@ afterAll(() => mill.close())
 
 /** Leaves a row in every table, through the front door. */
 const workFor = async (user: TestUser, name: string): Promise<void> => {
-  await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' } }))
+  const hooked = await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' } }))
   await publish(user, { nodes: [{ id: 'tick', type: 'trigger.schedule', config: { every_ms: 3_600_000 } }], edges: [] })
   const secret = await user.call('POST', '/api/v1/workflows/secrets', { body: { name: 'of a webhook', value: `secret of ${name}` } })
   expect(secret.status).toBe(201)
@@ -34,6 +34,12 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect((await user.call('POST', '/api/v1/users/integrations', { body: integration })).status).toBe(201)
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 }, headers: { 'x-delivery': 'one' } })
   expect(hook.status).toBeLessThan(300)
+  const caller = await publish(user, {
+    nodes: [manual, { id: 'call', type: 'flow.call', config: { workflow_id: hooked } }],
+    edges: [{ from: 'start', to: 'call' }],
+  })
+  const called = await user.call('POST', `/api/v1/workflows/${caller}/execute`, { body: { wait_ms: 10_000 } })
+  expect(called.body).toMatchObject({ status: 'succeeded' })
   await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })
   await mill.app.use(notices).settled()
   await addPasskey(user, createAuthenticator({ origin }))

@@ -7,7 +7,7 @@ import type { Root, Scope } from './expression/scope.ts'
 import { Fault } from './expression/value.ts'
 import type { Definition, DefinitionNode } from './graph/definition.ts'
 import { buildGraph, type Graph, type NodeShape } from './graph/graph.ts'
-import type { ExecutionMode } from './contract.ts'
+import type { CalledBy, ExecutionMode } from './contract.ts'
 import { outputOf, outputsOf, type Run, type StepError } from './graph/plan.ts'
 import { evaluatedConfigs } from './node-config.ts'
 import { NodeFailure, type NodeType } from './node.ts'
@@ -37,6 +37,8 @@ export interface CompiledVersion {
   readonly nodes: readonly CompiledNode[]
   /** The nodes of its bodies. */
   readonly bodies: ReadonlyMap<Graph, readonly CompiledNode[]>
+  /** A node of it starts other executions. */
+  readonly starts_executions: boolean
   /** The node type of a trigger that may fire; null when there is no such trigger. */
   readonly triggerType: (node_id: string) => string | null
 }
@@ -175,7 +177,10 @@ const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<stri
       nodes[index]?.type.kind === 'trigger' && node.disabled !== true ? [[node.id, node.type]] : [],
     ),
   )
-  return { graph, nodes, bodies, triggerType: (node_id) => triggers.get(node_id) ?? null }
+  const starts_executions = [nodes, ...bodies.values()].some((list) =>
+    list.some(({ type }) => type.kind === 'effect' && type.starts_executions === true),
+  )
+  return { graph, nodes, bodies, starts_executions, triggerType: (node_id) => triggers.get(node_id) ?? null }
 }
 
 /** What an execution tells its expressions about itself. */
@@ -185,6 +190,8 @@ export interface ScopeFacts {
   readonly workflow_id: string
   readonly version: number
   readonly mode: ExecutionMode
+  /** Present when a step of another execution has started it. */
+  readonly call?: CalledBy | null
   /** Unix milliseconds. */
   readonly started_at: number
 }

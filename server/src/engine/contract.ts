@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../lib/json.ts'
 import type { TxCtx } from '../platform/context.ts'
 import type { Definition } from './graph/definition.ts'
+import type { Call } from './journal/calls.ts'
 import type { HttpReply } from './node.ts'
 
 /** `job`: work of the product itself. */
@@ -27,8 +28,18 @@ export interface StartExecution {
   readonly payload: Json
   /** From `app.newId()`, where the caller must know it before; a new one when not given. */
   readonly execution_id?: string
+  /** Present when a step of another execution starts it. */
+  readonly call?: CalledBy
   /** Starts only if no execution of the workflow was started under this key; else `accepted` and the others reject with `engine.started_already`. */
   readonly once?: Once
+}
+
+export interface CalledBy {
+  readonly parent_execution_id: string
+  /** Calls and webhooks in a row up to here. */
+  readonly hops: number
+  /** The parent waits for its end. */
+  readonly waits: boolean
 }
 
 export interface Once {
@@ -80,6 +91,8 @@ export interface Engine {
   readonly deploy: (tx: TxCtx, input: { workflow_id: string; version: number; definition: Definition }) => Promise<void>
   /** The execution that was started under a key, while that counts. */
   readonly startedUnder: (workflow_id: string, key: string) => Promise<string | null>
+  /** The id under which a step starts another execution: the same one, whoever asks again. `started`: that has been done. */
+  readonly reserveCall: (call: Call) => Promise<{ readonly execution_id: string; readonly started: boolean }>
   /** Ends an execution; what is in flight is aborted. False when it had ended already. */
   readonly cancel: (execution_id: string) => Promise<boolean>
 }

@@ -2,6 +2,7 @@ import { defineService } from '../platform/service.ts'
 import type { Engine } from './contract.ts'
 import { insertQueued } from './enqueue.ts'
 import { openExecutor } from './executor/executor.ts'
+import { reserveCall } from './journal/calls.ts'
 import { startedUnder } from './journal/started-under.ts'
 import { jobTypes } from './job-types.ts'
 import { requestCancel } from './leases/claim.ts'
@@ -52,6 +53,7 @@ export const engine = defineService<Engine & EngineLife>({
         if (is_new) tx.afterCommit(executor.wake)
         return is_new
       },
+      reserveCall: (call) => reserveCall(sql, call),
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
       life: executor,
     }

@@ -3,6 +3,7 @@ import { jsonSize } from '../lib/json-size.ts'
 import type { Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import type { ExecutionStatus } from './contract.ts'
+import { gatherer, lastStep } from './gather.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
@@ -62,6 +63,7 @@ export type ExecutionSummary = Static<typeof ExecutionSummary>
 
 export const ExecutionView = Type.Object({
   ...fields,
+  parent_execution_id: Nullable(Type.String({ format: 'uuid', description: 'The execution that has called this one.' })),
   input: Type.Unknown({ description: "The trigger's payload." }),
   output: Type.Unknown({ description: 'Output of the step that finished last; null until the execution has succeeded.' }),
   steps: Type.Array(StepView),
@@ -128,7 +130,7 @@ export const readExecution = async (
   options: { readonly payloads: boolean },
 ): Promise<ExecutionView | undefined> => {
   const [row, records] = await Promise.all([
-    db.selectFrom('executions').select(columns).where('id', '=', id).where('mode', '<>', 'job').executeTakeFirst(),
+    selectOne(db, id),
     db.selectFrom('execution_records').select('body').where('execution_id', '=', id).orderBy('seq').execute(),
   ])
   if (row === undefined) return undefined
@@ -136,14 +138,27 @@ export const readExecution = async (
   const payload = bodies[0]?.trigger?.payload ?? null
   const steps = bodies.flatMap((body) => body.steps)
   const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, payload, steps)) : null
-  const last = steps.findLast((step) => step.retry_at === null)
+  const gathered = gatherer()
+  for (const body of bodies) gathered.add(body)
+  const last = lastStep(steps)
   return {
     ...summaryOf(row),
+    parent_execution_id: row.parent_execution_id,
     input: payload,
-    output: row.status === 'succeeded' ? (last === undefined ? payload : last.output) : null,
+    output: row.status === 'succeeded' ? (last === undefined ? payload : gathered.outputOf(last)) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
   }
 }
+
+const selectOne = (db: ReadDb, id: string) =>
+  db
+    .selectFrom('executions')
+    .leftJoin('engine_calls', 'engine_calls.execution_id', 'executions.id')
+    .select(columns.map((column) => `executions.${column}` as const))
+    .select('engine_calls.parent_execution_id')
+    .where('executions.id', '=', id)
+    .where('mode', '<>', 'job')
+    .executeTakeFirst()
 
 type Row = { readonly [Column in (typeof columns)[number]]: unknown }
 

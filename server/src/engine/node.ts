@@ -32,9 +32,11 @@ export interface NodeIo {
   readonly path: string
   /** 1 for the first try. */
   readonly attempt: number
+  /** Attempts in a row that failed before this one. */
+  readonly failures: number
   /** Same for every attempt and every recovery of this step: `<execution>:<path of the node>`. */
   readonly idempotency_key: string
-  /** Workflows that called each other by webhook before this execution; a request from it says one more. */
+  /** Workflows that called each other, by webhook or by `flow.call`, before this execution; a request from it says one more. */
   readonly hops: number
   /** The stored credential with that id, of this workspace. Rejects with a `NodeFailure` when it cannot be used. */
   readonly credential: (id: string) => Promise<Credential>
@@ -78,10 +80,13 @@ export class NodeFailure extends Error {
 /** Thrown by an effect that is to be run again at a later time: durable, however far away that is. It has not failed, and may ask as often as it likes. */
 export class Later extends Error {
   readonly ms: number
+  /** Nothing is to be held meanwhile, however short that is: somebody will wake the execution. */
+  readonly asleep: boolean
 
-  constructor(ms: number) {
+  constructor(ms: number, { asleep = false }: { readonly asleep?: boolean } = {}) {
     super(`to be run again in ${ms} ms`)
     this.name = 'Later'
+    this.asleep = asleep
     this.ms = Math.max(0, Math.ceil(ms))
   }
 }
@@ -138,6 +143,8 @@ export interface PureNode<Config = never> extends Description {
 /** Talks to the world; its result is durable before anything that depends on it starts. */
 export interface EffectNode<Config = never> extends Description {
   readonly kind: 'effect'
+  /** It starts executions, which do not outlive their caller where that waits for them. */
+  readonly starts_executions?: true
   readonly run: (input: NodeInput<Config>, io: NodeIo) => Promise<NodeResult>
 }
 

@@ -1,5 +1,6 @@
 import type { ReadDb } from '../platform/database/open.ts'
 import type { Finished, FinalStatus } from './contract.ts'
+import { gatherer, lastStep } from './gather.ts'
 import type { Definition } from './graph/definition.ts'
 import type { RecordBody } from './journal/record.ts'
 import type { HttpReply } from './node.ts'
@@ -22,7 +23,10 @@ export const readOutcome = async (db: ReadDb, execution_id: string): Promise<Kno
   const bodies = records.map((record) => record.body as unknown as RecordBody)
   const steps = bodies.flatMap((body) => body.steps).filter((step) => step.retry_at === null)
   const ending = bodies.at(-1)?.ending
-  const output = steps.at(-1)?.output ?? bodies[0]?.trigger?.payload ?? null
+  const gathered = gatherer()
+  for (const body of bodies) gathered.add(body)
+  const last = lastStep(steps)
+  const output = last === undefined ? (bodies[0]?.trigger?.payload ?? null) : gathered.outputOf(last)
   return {
     reply: await replyIn(db, row, steps),
     finished:

@@ -2,7 +2,7 @@ import type { Failure } from '../graph/failure.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { faultFailure } from '../compile.ts'
 import { ConfigFault } from '../expression/config.ts'
-import { again_code } from '../graph/plan.ts'
+import { again_code, asleep_code } from '../graph/plan.ts'
 import { type EffectNode, Later, NodeFailure, type NodeInput, type NodeIo, type NodeResult } from '../node.ts'
 
 type StepFailure = Failure & { readonly details: JsonObject | null }
@@ -15,8 +15,8 @@ export const failureOf = (error: unknown): StepFailure => {
   return failed(error instanceof ConfigFault ? faultFailure(error) : error)
 }
 
-const again = ({ ms }: Later): StepFailure => ({
-  code: again_code,
+const again = ({ ms, asleep }: Later): StepFailure => ({
+  code: asleep ? asleep_code : again_code,
   message: 'The node is to be run again later',
   retryable: true,
   retry_after_ms: null,

@@ -96,8 +96,9 @@ const longest_wait_ms = { live: 600_000, test: 600_000, job: 5_000 }
 /** When it is to be woken, if nothing is to be done until then and that is worth a sleep. */
 const sleepUntil = (live: Live): number | null => {
   if (live.accept !== null || live.in_flight.length > 0 || live.ready.length > 0) return null
-  const wake_at = wakeAt(live.run)
-  return wake_at === null || wake_at - live.host.app.now() < longest_wait_ms[live.facts.mode] ? null : wake_at
+  const wake = wakeAt(live.run)
+  if (wake === null) return null
+  return wake.asleep || wake.at - live.host.app.now() >= longest_wait_ms[live.facts.mode] ? wake.at : null
 }
 
 /** What a commit makes durable, and what comes after it. */
@@ -135,6 +136,7 @@ const committed = (live: Live, { effects, end, wake_at }: Turn): void => {
   if (live.reply !== null) listener?.replied(live.reply)
   if (end !== null) {
     release(live)
+    live.host.ended(live.facts, live.version)
     listener?.replied(null)
     listener?.finished({ status: end.status, output: end.status === 'succeeded' ? end.output : null, error: end.error })
     return

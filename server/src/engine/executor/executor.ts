@@ -8,6 +8,7 @@ import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
 import { begin } from '../graph/plan.ts'
 import type { NewExecution } from '../journal/record.ts'
+import { openCalls, wakeOne } from '../journal/calls.ts'
 import { type JournalWriter, journalWriter } from '../journal/writer.ts'
 import { cancelRequests, claim, type Claimed, freeStrays, requestCancel } from '../leases/claim.ts'
 import type { LeaseRow } from '../leases/lease-sql.ts'
@@ -77,6 +78,10 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     released: (execution_id) => {
       shared.held.delete(execution_id)
       if (shared.more && shared.held.size() < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false, due: false })
+    },
+    ended: ({ execution_id, call = null }, version) => {
+      if (call?.waits === true) void afterwards(shared, execution_id, () => wakeParent(shared, call.parent_execution_id))
+      if (version.starts_executions) void afterwards(shared, execution_id, () => endCalls(shared, execution_id))
     },
     asleep: (execution_id, cancelled) => {
       host.released(execution_id)
@@ -177,6 +182,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
     workflow_id,
     version: input.version,
     mode,
+    call: input.call ?? null,
     started_at,
   }
   const row: NewExecution = {
@@ -212,6 +218,28 @@ const cancelAsleep = async ({ options }: Shared, execution_id: string): Promise<
     await requestCancel(options.sql, execution_id)
   } catch (error) {
     options.app.log.error({ err: error, execution_id }, 'an execution that sleeps could not be ended')
+  }
+}
+
+/** What comes after an end and is not worth more than one try: whoever waits looks after it by itself sooner or later. */
+const afterwards = async ({ options }: Shared, execution_id: string, work: () => Promise<void>): Promise<void> => {
+  try {
+    await work()
+  } catch (error) {
+    options.app.log.warn({ err: error, execution_id }, 'those who are concerned by the end of an execution were not told of it')
+  }
+}
+
+const wakeParent = async (shared: Shared, parent_execution_id: string): Promise<void> => {
+  if (await wakeOne(shared.options.sql, parent_execution_id)) await takeUp(shared, { queued: true, cancels: false, due: false })
+}
+
+/** Nobody waits any more for the executions that this one has called. */
+const endCalls = async ({ options, held }: Shared, execution_id: string): Promise<void> => {
+  for (const id of await openCalls(options.sql, execution_id)) {
+    const here = held.get(id)
+    if (here === undefined) await requestCancel(options.sql, id)
+    else here.cancel()
   }
 }
 

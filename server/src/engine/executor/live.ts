@@ -20,6 +20,8 @@ export interface Host {
   readonly launching: () => boolean
   /** The execution has ended, durably, or could not be journalled: it is not held any more. */
   readonly released: (execution_id: string) => void
+  /** The execution has ended, durably. */
+  readonly ended: (facts: ScopeFacts, version: CompiledVersion) => void
   /** The execution sleeps, durably; `cancelled`: its end was asked for meanwhile. */
   readonly asleep: (execution_id: string, cancelled: boolean) => void
 }

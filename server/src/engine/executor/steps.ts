@@ -110,7 +110,11 @@ const runRegion = (live: Live, next: Ready, steps: Step[]): void => {
   if ('ready' in done) return void live.ready.push(...done.ready)
   const region = regionOf(next.run, next.index)
   const step = stepOf(live, next, region?.spec.started_at ?? live.host.app.now(), done.end)
-  settleHere(live, { run: next.run, index: next.index, step: done.end.ok ? { ...step, gathered: true } : step }, steps)
+  settleHere(
+    live,
+    { run: next.run, index: next.index, step: done.end.ok && region?.spec.repeats === 'each' ? { ...step, gathered: true } : step },
+    steps,
+  )
   abandonUnwanted(live)
 }
 
@@ -224,13 +228,14 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
   }
   const { workspace_id, execution_id } = facts
   const path = `${prefixOf(run)}${graph.id}`
-  const hops = hopsOf(live.run.fired.payload)
+  const hops = facts.call?.hops ?? hopsOf(live.run.fired.payload)
   const credential = (id: string): Promise<Credential> => credentialFor(host.app, workspace_id, id)
   void attemptEffect({
     node: type,
     input,
     io: {
       ...{ app: host.app, workspace_id, execution_id, node_id: graph.id, path, attempt: next.attempt },
+      failures: run.retries.get(index)?.failures ?? 0,
       ...{ idempotency_key: `${execution_id}:${path}`, hops, credential, scope: scopeAt(live, run) },
     },
     timeout_ms,

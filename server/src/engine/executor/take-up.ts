@@ -18,6 +18,7 @@ const factsOf = (claimed: Claimed): ScopeFacts => ({
   workflow_id: claimed.workflow_id,
   version: claimed.version,
   mode: claimed.mode,
+  call: claimed.call,
   started_at: Date.parse(claimed.started_at),
 })
 

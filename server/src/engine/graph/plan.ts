@@ -4,6 +4,8 @@ import { closeTurn, itemOf, openRegion, passTurns, type Region, type RegionSpec,
 
 /** The error of an attempt whose node asked for another turn at a later time. */
 export const again_code = 'node.again'
+/** The same, and it is woken before that if what it waits for happens. */
+export const asleep_code = 'node.asleep'
 
 export interface StepError {
   readonly code: string
@@ -96,7 +98,10 @@ export interface Run {
   /** Nodes that should be running or wait for their retry, in the order they became so. */
   readonly open: Set<number>
   /** Last failed attempt of the nodes that wait for their retry. `failures`: how many in a row; a node that asked for another turn has not failed. */
-  readonly retries: Map<number, { readonly attempt: number; readonly retry_at: number; readonly failures: number }>
+  readonly retries: Map<
+    number,
+    { readonly attempt: number; readonly retry_at: number; readonly failures: number; readonly asleep: boolean }
+  >
   /** For a merge that takes the first: the node that was. */
   readonly firsts: Map<number, number>
   last: number
@@ -194,8 +199,10 @@ export const settleIn = (run: Run, index: number, step: Step): readonly Ready[] 
   if (!run.open.has(index) || step.attempt !== attempt) throw outOfTurn(step)
   if (isOver(run) || (run.place !== null && (regionAround(run.place)?.failed ?? null) !== null)) return []
   if (step.retry_at !== null) {
-    const failures = step.error?.code === again_code ? 0 : (before?.failures ?? 0) + 1
-    run.retries.set(index, { attempt, retry_at: step.retry_at, failures })
+    const code = step.error?.code
+    const asleep = code === asleep_code
+    const failures = code === again_code ? 0 : (before?.failures ?? 0) + (asleep ? 0 : 1)
+    run.retries.set(index, { attempt, retry_at: step.retry_at, failures, asleep })
     return [{ run, index, node_id: step.node_id, attempt: attempt + 1, not_before: step.retry_at }]
   }
   const output = step.gathered === true ? gathered(run, index, step) : step.output
@@ -341,33 +348,36 @@ export interface Plan {
 }
 
 /**
- * When an execution that only waits goes on by itself, Unix milliseconds: its first retry or its time limit. Null when a node of it is
- * not waiting for its retry.
+ * When an execution that only waits goes on by itself, Unix milliseconds: its first retry or its time limit; `asleep`: nothing of it is to be
+ * held until then. Null when a node of it is not waiting for its retry.
  */
-export const wakeAt = (run: Run): number | null => {
+export const wakeAt = (run: Run): { readonly at: number; readonly asleep: boolean } | null => {
   if (run.open.size === 0) return null
   const first = firstRetry(run)
-  return first === null ? null : Math.min(first, deadline(run) ?? Infinity)
+  return first === null ? null : { at: Math.min(first.at, deadline(run) ?? Infinity), asleep: first.asleep }
 }
 
-const firstRetry = (run: Run): number | null => {
-  let first = Infinity
+const firstRetry = (run: Run): { readonly at: number; readonly asleep: boolean } | null => {
+  let at = Infinity
+  let asleep = true
   for (const index of run.open) {
     const region = regionOf(run, index)
     if (region === undefined) {
       const retry = run.retries.get(index)
       if (retry === undefined) return null
-      first = Math.min(first, retry.retry_at)
+      at = Math.min(at, retry.retry_at)
+      asleep &&= retry.asleep
       continue
     }
     if (turnsDue(region) > 0) return null
     for (const turn of region.running) {
       const own = firstRetry(turn)
       if (own === null) return null
-      first = Math.min(first, own)
+      at = Math.min(at, own.at)
+      asleep &&= own.asleep
     }
   }
-  return first
+  return { at, asleep }
 }
 
 /** Everything that should be running, from the folded state alone. The same journal gives the same plan. */

@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres'
-import type { ExecutionMode } from '../contract.ts'
+import type { CalledBy, ExecutionMode } from '../contract.ts'
 import type { RecordBody } from '../journal/record.ts'
 import type { LeaseRow } from './lease-sql.ts'
 
@@ -13,6 +13,8 @@ export interface Claimed {
   readonly trigger_node_id: string
   readonly recoveries: number
   readonly cancel_requested: boolean
+  /** Null: no other execution has started it. */
+  readonly call: CalledBy | null
   readonly started_at: string
   readonly records: readonly { readonly seq: number; readonly body: RecordBody }[]
 }
@@ -58,7 +60,10 @@ export const claim = async (
     from picked, lease
     where e.id = picked.id
     returning e.id, e.workspace_id, e.workflow_id, e.version, e.mode, e.trigger_type, e.trigger_node_id, e.recoveries,
-      e.cancel_requested, e.started_at`
+      e.cancel_requested, e.started_at,
+      (select json_build_object('parent_execution_id', c.parent_execution_id, 'hops', c.hops, 'waits', c.waits)
+        from engine_calls as c
+        where c.execution_id = e.id) as call`
   if (rows.length === 0) return []
   const records = await sql<{ execution_id: string; seq: number; body: RecordBody }[]>`
     select execution_id, seq, body

@@ -46,6 +46,7 @@ const run = async (config: JsonObject, allow: readonly string[] = ['127.0.0.1'])
     execution_id: 'e',
     node_id: 'fetch',
     path: 'fetch',
+    failures: 0,
     attempt: 1,
     idempotency_key: 'e:fetch',
     hops: 0,

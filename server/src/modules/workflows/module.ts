@@ -6,6 +6,7 @@ import * as executionRoutes from './execution-routes.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
 import { hookRefusals } from './hooks/refusals.ts'
+import { callNode } from './nodes/call.ts'
 import { openSecrets } from './secrets/open.ts'
 import * as requestRoutes from './requests/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
@@ -35,6 +36,7 @@ export default defineModule({
     ...Object.values(requestRoutes),
     callHook,
   ],
+  nodes: [callNode],
   statistics: [executions],
   personal_data: [personalData],
   consumers: [followWebhooks, followSecrets],

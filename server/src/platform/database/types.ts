@@ -51,6 +51,15 @@ export interface AuditEntriesTable {
   hash: string
 }
 
+export interface EngineCallsTable {
+  execution_id: string
+  workspace_id: string
+  parent_execution_id: string
+  path: string
+  hops: number
+  waits: boolean
+}
+
 export interface EngineSchedulesTable {
   job: string
   next_at: string
@@ -471,6 +480,7 @@ export interface Database {
   api_keys: ApiKeysTable
   audit_chains: AuditChainsTable
   audit_entries: AuditEntriesTable
+  engine_calls: EngineCallsTable
   engine_schedules: EngineSchedulesTable
   engine_starts: EngineStartsTable
   engine_versions: EngineVersionsTable
