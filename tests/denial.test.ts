@@ -35,7 +35,7 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 }, headers: { 'x-delivery': 'one' } })
   expect(hook.status).toBeLessThan(300)
   const caller = await publish(user, {
-    nodes: [manual, { id: 'call', type: 'flow.call', config: { workflow_id: hooked } }],
+    nodes: [manual, { id: 'call', type: 'flow.call', config: { workflow_id: hooked, input: { body: {} } } }],
     edges: [{ from: 'start', to: 'call' }],
   })
   const called = await user.call('POST', `/api/v1/workflows/${caller}/execute`, { body: { wait_ms: 10_000 } })
