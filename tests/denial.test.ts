@@ -30,8 +30,11 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect(keyed.status).toBe(201)
   const key = await user.call('POST', '/api/v1/auth/api-keys', { body: { name, permissions: ['workflows:read'] } })
   expect(key.status).toBe(201)
-  const integration = { type: 'openai', name, credentials: { api_key: 'sk-not-a-key' } }
-  expect((await user.call('POST', '/api/v1/users/integrations', { body: integration })).status).toBe(201)
+  const elsewhere = { authorization_url: 'https://other.example/authorize', token_url: 'https://other.example/token', client_id: name }
+  const integration = { type: 'oauth2', name, config: { grant: 'authorization_code', ...elsewhere } }
+  const connected = await user.call('POST', '/api/v1/users/integrations', { body: integration })
+  const consent = await user.call('POST', `/api/v1/users/integrations/${connected.body.id}/oauth/start`, { body: {} })
+  expect([connected.status, consent.status]).toEqual([201, 200])
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 }, headers: { 'x-delivery': 'one' } })
   expect(hook.status).toBeLessThan(300)
   const caller = await publish(user, {

@@ -127,6 +127,10 @@ export const listSessions = async (ctx: Ctx): Promise<readonly SessionView[]> =>
   }))
 }
 
+/** Whether a session of somebody goes on: for what a browser comes back to finish. In the system's scope. */
+export const sessionGoesOn = async (ctx: Ctx, user_id: string, session_id: string): Promise<boolean> =>
+  (await store.liveSessions(ctx.db, user_id, new Date(ctx.now()).toISOString())).some(({ id }) => id === session_id)
+
 /** Whoever belongs to more pages through `/workspaces`. */
 const maxWorkspaces = 200
 

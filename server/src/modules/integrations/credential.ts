@@ -6,13 +6,14 @@ import type { OutboundRequest, OutboundResponse } from '../../platform/outbound/
 import { errors } from './errors.ts'
 import { isWithin } from './hosts.ts'
 import { openForUse } from './opened.ts'
+import { withToken } from './oauth/tokens.ts'
 import { formsOf, scrubbed } from './scrub.ts'
 import type { Addition } from './type.ts'
 
 /** The credential of an integration, for the steps of its workspace. What goes wrong is a `NodeFailure`, with the code of the error. */
 export const credentialOf = async (ctx: Ctx, id: string): Promise<Credential> => {
   try {
-    const { row, type, credentials } = await openForUse(ctx, id)
+    const { row, type, credentials } = await withToken(ctx, await openForUse(ctx, id))
     if (type.sign === undefined) throw errors.not_usable({ detail: `An integration of the type ${type.type} signs no requests.` })
     const addition = type.sign(row.config, credentials)
     const origins = type.hosts(row.config)

@@ -21,6 +21,20 @@ export const errors = defineErrors('integrations', {
     doc: 'A step names an integration that its workspace does not have.',
   },
   not_usable: { status: 422, title: 'An integration of this type cannot be used for that' },
+  consent_invalid: {
+    status: 400,
+    title: 'This is not the end of a consent that this browser began to give',
+    doc: 'It was begun in another browser or session, took longer than ten minutes, or has ended already.',
+  },
+  consent_refused: { status: 422, title: 'The service gave no consent' },
+  consent_outdated: { status: 409, title: 'The integration was changed while consent was asked for' },
+  consent_needed: {
+    status: 422,
+    title: 'Somebody has to give their consent at the service',
+    doc: 'Nobody has yet, or the service does not accept it any more: `POST /users/integrations/{id}/oauth/start`.',
+  },
+  client_refused: { status: 422, title: 'The service does not accept this client' },
+  no_token: { status: 502, title: 'The service gave no token' },
   host_refused: {
     status: 422,
     title: 'The credential is not for that address',

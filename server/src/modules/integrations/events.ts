@@ -15,6 +15,11 @@ export const deleted = defineEvent({
   doc: 'An integration was removed with its credentials; steps that name it fail from now on.',
   data: About,
 })
+export const connected = defineEvent({
+  name: 'integrations.connected',
+  doc: 'Somebody gave their consent at a service; its tokens are there.',
+  data: About,
+})
 export const failed = defineEvent({
   name: 'integrations.failed',
   doc: 'A service does not take the credentials of an integration any more, or cannot be reached. Said once, until it works again.',

@@ -5,6 +5,8 @@ import * as events from './events.ts'
 import { triggerN8n } from './n8n/job.ts'
 import { n8nTrigger } from './n8n/node.ts'
 import * as n8nRoutes from './n8n/routes.ts'
+import * as consentRoutes from './oauth/routes.ts'
+import { renewals } from './oauth/tokens.ts'
 import { personalData } from './personal-data.ts'
 import * as routes from './routes.ts'
 import { settings } from './settings.ts'
@@ -12,7 +14,7 @@ import { uses } from './uses.ts'
 
 export default defineModule({
   name: 'integrations',
-  needs: ['users', 'workspaces'],
+  needs: ['users', 'workspaces', 'identity'],
   settings,
   errors,
   permissions: {
@@ -21,8 +23,8 @@ export default defineModule({
     'integrations:use': { doc: 'Have an integration do something: start a workflow of n8n.' },
   },
   events: Object.values(events),
-  services: [uses],
-  routes: [...Object.values(routes), ...Object.values(n8nRoutes)],
+  services: [uses, renewals],
+  routes: [...Object.values(routes), ...Object.values(n8nRoutes), ...Object.values(consentRoutes)],
   nodes: [n8nTrigger],
   jobs: [triggerN8n],
   credentials: credentialOf,

@@ -26,6 +26,7 @@ export interface IntegrationRow {
 export interface SealedRow extends IntegrationRow {
   readonly credentials: string
   readonly tokens: string | null
+  readonly renewing_until: string | null
 }
 
 const shown = [
@@ -46,7 +47,7 @@ const shown = [
   'created_at',
   'updated_at',
 ] as const
-const sealed = [...shown, 'credentials', 'tokens'] as const
+const sealed = [...shown, 'credentials', 'tokens', 'renewing_until'] as const
 
 export interface NewRow {
   readonly id: string
@@ -163,6 +164,28 @@ export const putHealth = async (
     .set({ health: health.status, health_error: health.error, health_checked_at: health.at })
     .where('id', '=', id)
     .execute()
+}
+
+/** Who holds this is asking the service for new tokens; null when it is over. */
+export const setRenewing = async (db: TxDb, id: string, until: string | null): Promise<void> => {
+  await db.updateTable('integrations').set({ renewing_until: until }).where('id', '=', id).execute()
+}
+
+export interface StoredTokens {
+  readonly tokens: string
+  readonly tokens_expire_at: string | null
+}
+
+/** Not a change that anybody made: the revision stays. False for one that was changed since, for which the tokens are not. */
+export const putTokens = async (db: TxDb, id: string, revision: number, tokens: StoredTokens): Promise<boolean> => {
+  const rows = await db
+    .updateTable('integrations')
+    .set({ ...tokens, renewing_until: null })
+    .where('id', '=', id)
+    .where('revision', '=', revision)
+    .returning('id')
+    .execute()
+  return rows.length === 1
 }
 
 /** Notes when integrations were used last. Not a change of theirs: the revision stays. */

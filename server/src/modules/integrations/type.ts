@@ -35,6 +35,8 @@ export interface IntegrationTypeOf<Config, Credentials> {
   readonly elsewhere?: (config: Config) => readonly string[]
   /** Whether, as it is configured, somebody has to give their consent at the service. */
   readonly needs_consent?: (config: Config) => boolean
+  /** Its requests carry a token that the service gives out: `credentials` have it as `access_token` where they are used. */
+  readonly uses_tokens?: true
   /** How a request carries them; a type without cannot be used by `http.request`. */
   readonly sign?: (config: Config, credentials: Credentials) => Addition
   /** The cheapest real call. */

@@ -5,6 +5,7 @@ import { aws } from './types/aws.ts'
 import { deepgram } from './types/deepgram.ts'
 import { http } from './types/http.ts'
 import { n8n } from './types/n8n.ts'
+import { oauth2 } from './types/oauth2.ts'
 import { openaiCompatible } from './types/openai-compatible.ts'
 import { openai } from './types/openai.ts'
 import { payfast } from './types/payfast.ts'
@@ -16,7 +17,7 @@ import { stripe } from './types/stripe.ts'
 
 /** THE list of what can be connected. */
 export const types: readonly IntegrationType[] = [
-  ...[http, n8n, slack, smtp, s3, aws, postgres],
+  ...[http, oauth2, n8n, slack, smtp, s3, aws, postgres],
   ...[openai, anthropic, openaiCompatible, deepgram, assemblyai, stripe, payfast],
 ]
 

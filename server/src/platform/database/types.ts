@@ -160,6 +160,20 @@ export interface IdentitiesTable {
   last_used_at: string
 }
 
+export interface IntegrationConsentsTable {
+  state_hash: string
+  integration_id: string
+  workspace_id: string
+  user_id: string
+  session_id: string
+  browser_hash: string
+  verifier: string
+  redirect_to: string
+  revision: number
+  created_at: string
+  expires_at: string
+}
+
 export interface IntegrationsTable {
   id: string
   workspace_id: string
@@ -178,6 +192,7 @@ export interface IntegrationsTable {
   revision: Generated<number>
   created_at: string
   updated_at: string
+  renewing_until: string | null
 }
 
 export interface MailsTable {
@@ -491,6 +506,7 @@ export interface Database {
   executions: ExecutionsTable
   idempotent_replies: IdempotentRepliesTable
   identities: IdentitiesTable
+  integration_consents: IntegrationConsentsTable
   integrations: IntegrationsTable
   mails: MailsTable
   mfa_challenges: MfaChallengesTable
