@@ -79,17 +79,21 @@ test.each([
   expect(await run(after(code(source, limits)))).toMatchObject({ status: 'failed', error: { code: expected, node_id: 'code' } })
 })
 
-test('what a step of code gives is the same when it is run again', async () => {
-  const source = 'let tries = 0\nexport default () => [tries += 1, Math.random(), Date.now()]'
-  const twice = [
-    { ...code(source), id: 'one' },
-    { ...code(source), id: 'two' },
-    { ...code('export default (input, { steps }) => [steps.one.output, steps.two.output]'), id: 'both' },
-  ]
-  const { output } = await run(after(...twice))
-  const [[first, chance, now], [second, other, same]] = output
-  expect([first, second, now]).toEqual([1, 1, same])
-  expect(chance).not.toBe(other)
+test('a step of code that is run again finds the same time and the same chance, and nothing of the run before', async () => {
+  const source = 'let runs = 0\nexport default () => { throw new Error([(runs += 1), Math.random(), Date.now()].join()) }'
+  const again = { retry: { max_attempts: 3, delay_ms: 1, retry_if: 'true' }, on_error: 'continue' }
+  const one = { ...code(source, {}, again), id: 'one' }
+  const two = { ...one, id: 'two' }
+  const { id } = await run(after(one, two))
+  const { body } = await anna.call('GET', `/api/v1/workflows/executions/${id}`)
+  const told = (node_id: string): readonly string[] =>
+    body.steps
+      .filter((step: { node_id: string }) => step.node_id === node_id)
+      .map(({ error }: { error: { message: string } }) => error.message)
+  expect(told('one')).toHaveLength(3)
+  expect(new Set(told('one')).size).toBe(1)
+  expect(told('one')[0]).toMatch(/^Error: 1,0\.\d+,\d+ /)
+  expect(told('two')[0]).not.toBe(told('one')[0])
 })
 
 test('in a loop each turn has its item, its place and chances of its own; a mistake in the body has its place too', async () => {
@@ -119,6 +123,12 @@ test('a mistake of syntax is found before it is published, with its place', asyn
   expect(body.problems).toEqual([
     { node_id: 'code', path: '/nodes/1/config/source', severity: 'error', message: expect.stringMatching(/\(line 2, column \d+\)$/) },
   ])
+  const { id: other } = await create(anna, after(code('return $json.name')))
+  expect((await anna.call('POST', `/api/v1/workflows/${other}/check`)).body.problems).toMatchObject([
+    { severity: 'error', message: 'return not in a function (line 1, column 1); it begins with `export default (input) =>`' },
+  ])
+  const { id: third } = await create(anna, after(code('const f = (input) => input')))
+  expect((await anna.call('POST', `/api/v1/workflows/${third}/check`)).body.problems).toMatchObject([{ severity: 'warning' }])
   const refused = await anna.call('POST', `/api/v1/workflows/${id}/publish`, { body: {} })
   expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 422, code: 'workflows.not_publishable' })
 })

@@ -5,6 +5,10 @@ import type { Pool } from './pool.ts'
 /** For a thread and for the parser together; somebody waits for the answer. */
 const longest_wait_ms = 5_000
 
+const beginning = 'it begins with `export default (input) =>`'
+/** What every program has somewhere. One that has it in a comment alone fails when it runs. */
+const mentionsExport = /\bexport\b[^]*\bdefault\b/
+
 interface Found {
   readonly node_id: string | null
   readonly path: string
@@ -46,10 +50,12 @@ export const codeProblems = async (
   }
   const faults = await pool.parse(sources, own)
   const faultOf = new Map(sources.map((source, index) => [source, faults[index]]))
-  return programs.flatMap(({ node_id, path, source }) => {
+  return programs.flatMap(({ node_id, path, source }): readonly Problem[] => {
     const fault = faultOf.get(source)
-    if (!fault) return []
+    const at = { ...(node_id === null ? {} : { node_id }), path }
+    const exported = mentionsExport.test(source)
+    if (!fault) return exported ? [] : [{ ...at, severity: 'warning', message: `The program exports no function: ${beginning}` }]
     const where = fault.place === null ? '' : ` (line ${fault.place.line}, column ${fault.place.column})`
-    return [{ ...(node_id === null ? {} : { node_id }), path, severity: 'error' as const, message: fault.message + where }]
+    return [{ ...at, severity: 'error', message: fault.message + where + (exported ? '' : `; ${beginning}`) }]
   })
 }

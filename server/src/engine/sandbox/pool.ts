@@ -2,11 +2,13 @@ import type { Answer, Outcome, Program, SourceFault, Task } from './program.ts'
 import { loadWasm, startThread, type Thread, type Told } from './thread.ts'
 import type { Wasm } from './wasm.ts'
 
-/** Programs that wait in this process; whoever comes after them is to come again. */
-const most_waiting = 1_000
+/** Programs of one workspace that wait in this process, and characters of what they are given; whoever comes after them is to come again. */
+const most_waiting = { programs: 1_000, chars: 16 * 1024 * 1024 }
 /** Beyond what it may take, before a thread that does not end by itself is ended. */
 const grace_ms = 1_000
 const parse_timeout_ms = 3_000
+/** Whoever has waited so long while others run gets a thread beyond the usual number: they are no short programs. */
+const patience_ms = 100
 
 /** Whose work it is, and what calls it off. */
 export interface Caller {
@@ -15,7 +17,7 @@ export interface Caller {
 }
 
 export interface Pool {
-  /** Runs a program. `busy`: too many wait already. `ended`: its thread broke down, or the pool was closed. */
+  /** Runs a program. `busy`: too many of the workspace wait already. `ended`: its thread broke down, or the pool was closed. */
   readonly run: (program: Program, caller: Caller) => Promise<Outcome | { readonly kind: 'busy' } | { readonly kind: 'ended' }>
   /** The mistake of each source, null for none; undefined where there was no time to look. */
   readonly parse: (sources: readonly string[], caller: Caller) => Promise<readonly (SourceFault | null | undefined)[]>
@@ -26,7 +28,7 @@ export interface Pool {
 }
 
 export interface PoolOptions {
-  /** Threads that work at a time. A workspace that has nothing running gets another one, up to twice as many. */
+  /** Threads that work at a time. A workspace that has nothing running and waits gets another one, up to twice as many. */
   readonly threads: number
   /** A thread that has had nothing to do for so long ends. */
   readonly idle_ms: number
@@ -38,7 +40,10 @@ type Ended = Answer | { readonly kind: 'busy' | 'ended' | 'killed' | 'overfull' 
 
 interface Job {
   readonly task: Task
+  readonly chars: number
   readonly workspace_id: string
+  /** `performance.now()`. */
+  readonly since: number
   readonly settle: (ended: Ended) => void
 }
 
@@ -53,7 +58,7 @@ interface Slot {
  * long programs of one cannot keep the others out, because who has nothing running may have a thread beyond the usual number.
  */
 export const openPool = (options: PoolOptions): Pool => {
-  const pool: Open = { options, slots: new Set(), waiting: new Map(), count: 0, closed: false, wasm: null }
+  const pool: Open = { options, slots: new Set(), waiting: new Map(), count: 0, closed: false, wasm: null, impatience: null }
   const enqueue = (task: Task, caller: Caller): Promise<Ended> => wait(pool, task, caller)
   return {
     run: async (program, caller) => {
@@ -70,6 +75,7 @@ export const openPool = (options: PoolOptions): Pool => {
     state: () => ({ threads: pool.slots.size, running: runningOf(pool, null), waiting: pool.count }),
     close: async () => {
       pool.closed = true
+      if (pool.impatience !== null) clearTimeout(pool.impatience)
       for (const queue of pool.waiting.values()) for (const job of queue) job.settle({ kind: 'ended' })
       pool.waiting.clear()
       pool.count = 0
@@ -87,6 +93,8 @@ interface Open {
   closed: boolean
   /** Loaded with the first thread, let go with the last. */
   wasm: Promise<Wasm> | null
+  /** Looks again after those who wait. */
+  impatience: NodeJS.Timeout | null
 }
 
 const broken = (code: 'code.timeout' | 'code.memory', message: string): Outcome => ({
@@ -94,14 +102,26 @@ const broken = (code: 'code.timeout' | 'code.memory', message: string): Outcome 
   failure: { code, message, name: null, place: null, logs: [] },
 })
 
+const charsOf = (task: Task): number =>
+  task.kind === 'run'
+    ? task.program.input.length + (task.program.context?.length ?? 0)
+    : task.sources.reduce((sum, { length }) => sum + length, 0)
+
+const isFull = (before: readonly Job[], chars: number): boolean =>
+  before.length >= most_waiting.programs || before.reduce((sum, job) => sum + job.chars, chars) > most_waiting.chars
+
 const wait = (pool: Open, task: Task, { workspace_id, signal }: Caller): Promise<Ended> => {
   if (pool.closed || signal?.aborted === true) return Promise.resolve({ kind: 'ended' })
-  if (pool.count >= most_waiting) return Promise.resolve({ kind: 'busy' })
+  const chars = charsOf(task)
+  const before = pool.waiting.get(workspace_id) ?? []
+  if (before.length > 0 && isFull(before, chars)) return Promise.resolve({ kind: 'busy' })
   return new Promise((resolve) => {
     const called = (): void => callOff(pool, job)
     const job: Job = {
       task,
+      chars,
       workspace_id,
+      since: performance.now(),
       settle: (ended) => {
         signal?.removeEventListener('abort', called)
         resolve(ended)
@@ -140,8 +160,10 @@ const runningOf = (pool: Open, workspace_id: string | null): number => {
 const nextWorkspace = (pool: Open): string | undefined => {
   const { threads } = pool.options
   const busy = runningOf(pool, null)
-  for (const workspace_id of pool.waiting.keys()) {
-    if (busy < threads || (busy < 2 * threads && runningOf(pool, workspace_id) === 0)) return workspace_id
+  if (busy >= 2 * threads) return undefined
+  const since = performance.now() - patience_ms
+  for (const [workspace_id, [first]] of pool.waiting) {
+    if (busy < threads || (first !== undefined && first.since <= since && runningOf(pool, workspace_id) === 0)) return workspace_id
   }
   return undefined
 }
@@ -149,7 +171,7 @@ const nextWorkspace = (pool: Open): string | undefined => {
 const dispatch = (pool: Open): void => {
   for (;;) {
     const workspace_id = nextWorkspace(pool)
-    if (workspace_id === undefined) return
+    if (workspace_id === undefined) break
     const queue = pool.waiting.get(workspace_id) as Job[]
     const job = queue.shift() as Job
     pool.count -= 1
@@ -158,6 +180,11 @@ const dispatch = (pool: Open): void => {
     if (queue.length > 0) pool.waiting.set(workspace_id, queue)
     begin(pool, job)
   }
+  if (pool.count === 0 || pool.impatience !== null) return
+  pool.impatience = setTimeout(() => {
+    pool.impatience = null
+    dispatch(pool)
+  }, patience_ms)
 }
 
 const begin = (pool: Open, job: Job): void => {

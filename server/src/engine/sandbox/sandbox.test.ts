@@ -316,11 +316,26 @@ test('a workspace with long programs does not keep another one waiting', async (
   expect(pool.state()).toEqual({ threads: 0, running: 0, waiting: 0 })
 })
 
-test('who finds a thousand waiting is told to come again; a pool that closes lets nobody wait', async () => {
+test('workspaces take turns, however many programs each of them has waiting', async () => {
   const pool = open({ threads: 1 })
-  const runs = Array.from({ length: 1_001 }, () => pool.run(program(`export default () => { ${never} }`, { timeout_ms: 60_000 }), by('a')))
-  expect(await pool.run(program('export default () => 1'), by('a'))).toEqual({ kind: 'busy' })
+  await ran('export default () => 1', {}, pool)
+  const order: string[] = []
+  const note = (workspace_id: string) => pool.run(program('export default () => 1'), by(workspace_id)).then(() => order.push(workspace_id))
+  await Promise.all(['a', 'a', 'a', 'a', 'a', 'a', 'b', 'b'].map(note))
+  expect(order.lastIndexOf('b')).toBeLessThan(5)
+  expect(order).toHaveLength(8)
+})
+
+test('who finds a thousand of their own waiting, or as much as they may have waiting, is told to come again; others are not', async () => {
+  const pool = open({ threads: 1 })
+  const forever = program(`export default () => { ${never} }`, { timeout_ms: 60_000 })
+  const runs = Array.from({ length: 1_001 }, () => pool.run(forever, by('a')))
+  expect(await pool.run(forever, by('a'))).toEqual({ kind: 'busy' })
+  const large = { ...forever, input: JSON.stringify('x'.repeat(9 * 1024 * 1024)) }
+  runs.push(pool.run(large, by('b')))
+  expect(await pool.run(large, by('b'))).toEqual({ kind: 'busy' })
+  expect(pool.state()).toEqual({ threads: 1, running: 1, waiting: 1_001 })
   await pool.close()
   expect(new Set((await Promise.all(runs)).map(({ kind }) => kind))).toEqual(new Set(['ended']))
-  expect(await pool.run(program('export default () => 1'), by('a'))).toEqual({ kind: 'ended' })
+  expect(await pool.run(forever, by('a'))).toEqual({ kind: 'ended' })
 })
