@@ -18,6 +18,7 @@ export default defineModule({
   errors,
   permissions: {
     'workspaces:create': { doc: 'Make workspaces.' },
+    'workspaces:restore': { doc: 'Restore a deleted workspace of your own.', session_only: true },
     'workspace:read': { doc: 'See the workspace and who belongs to it.' },
     'workspace:manage': { doc: 'Change the workspace, invite and remove members and change their roles.' },
     'workspace:own': { doc: 'Delete the workspace and hand it over.', session_only: true },

@@ -87,7 +87,7 @@ export const restoreWorkspace = route({
   path: '/workspaces/{id}/restore',
   summary: 'Restore a deleted workspace',
   description: 'For its owners, until `purge_at`. Everything is there again: members, invitations, workflows with their webhooks.',
-  allow: 'workspaces:create',
+  allow: 'workspaces:restore',
   etag: true,
   params: Type.Object({ id: Id }),
   replies: { 200: Workspace },
