@@ -43,6 +43,9 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   })
   const called = await user.call('POST', `/api/v1/workflows/${caller}/execute`, { body: { wait_ms: 10_000 } })
   expect(called.body).toMatchObject({ status: 'succeeded' })
+  const wait = { id: 'wait', type: 'flow.wait', config: { webhook: true } }
+  const waiting = await publish(user, { nodes: [manual, wait], edges: [{ from: 'start', to: 'wait' }] })
+  expect((await user.call('POST', `/api/v1/workflows/${waiting}/execute`, { body: {} })).status).toBe(202)
   await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })
   await mill.app.use(notices).settled()
   await addPasskey(user, createAuthenticator({ origin }))

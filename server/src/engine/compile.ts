@@ -41,6 +41,8 @@ export interface CompiledVersion {
   readonly starts_executions: boolean
   /** The node type of a trigger that may fire; null when there is no such trigger. */
   readonly triggerType: (node_id: string) => string | null
+  /** Some node of it waits to be called. */
+  readonly waits: boolean
 }
 
 /** What the graph must know of a node, from its type and config; `body`: of a region. */
@@ -180,7 +182,14 @@ const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<stri
   const starts_executions = [nodes, ...bodies.values()].some((list) =>
     list.some(({ type }) => type.kind === 'effect' && type.starts_executions === true),
   )
-  return { graph, nodes, bodies, starts_executions, triggerType: (node_id) => triggers.get(node_id) ?? null }
+  const waits = definition.nodes.some(waitsForCall)
+  return { graph, nodes, bodies, starts_executions, waits, triggerType: (node_id) => triggers.get(node_id) ?? null }
+}
+
+const waitsForCall = ({ type, config = {} }: DefinitionNode): boolean => {
+  if (type === 'flow.wait') return config['webhook'] === true
+  const { body } = config
+  return isJsonObject(body) && Array.isArray(body['nodes']) && (body['nodes'] as DefinitionNode[]).some(waitsForCall)
 }
 
 /** What an execution tells its expressions about itself. */
@@ -194,20 +203,26 @@ export interface ScopeFacts {
   readonly call?: CalledBy | null
   /** Unix milliseconds. */
   readonly started_at: number
+  /** Where it is called to go on; given where it may wait for that. */
+  readonly resumeUrl?: () => string
 }
 
 /** What the expressions of an execution see: made once, true for its whole life, because outputs are looked up when they are named. */
 export const scopeFor = (input: { readonly version: CompiledVersion; readonly run: Run; readonly facts: ScopeFacts }): Scope => {
   const { run, facts } = input
+  const { resumeUrl } = facts
+  const execution = {
+    id: facts.execution_id,
+    workflow_id: facts.workflow_id,
+    version: facts.version,
+    mode: facts.mode,
+    started_at: new Date(facts.started_at).toISOString(),
+  }
+  // Worked out when an expression names it.
+  if (resumeUrl !== undefined) Object.defineProperty(execution, 'resume_url', { get: resumeUrl, enumerable: true })
   return {
     trigger: run.fired.payload,
-    execution: {
-      id: facts.execution_id,
-      workflow_id: facts.workflow_id,
-      version: facts.version,
-      mode: facts.mode,
-      started_at: new Date(facts.started_at).toISOString(),
-    },
+    execution,
     workspace: { id: facts.workspace_id },
     vars: {},
     output: (node_id): Json | undefined => outputOf(run, node_id),

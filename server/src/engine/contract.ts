@@ -93,6 +93,15 @@ export interface Engine {
   readonly startedUnder: (workflow_id: string, key: string) => Promise<string | null>
   /** The id under which a step starts another execution: the same one, whoever asks again. `started`: that has been done. */
   readonly reserveCall: (call: Call) => Promise<{ readonly execution_id: string; readonly started: boolean }>
+  /**
+   * Lets an execution go on that waits to be called, at the node or where it has waited for longest, with `output` as that step's. Of any
+   * number of calls at once one does. Null: nothing of it waits any more.
+   */
+  readonly resume: (input: {
+    readonly execution_id: string
+    readonly node_id: string | null
+    readonly output: Json
+  }) => Promise<{ readonly node_id: string } | null>
   /** Ends an execution; what is in flight is aborted. False when it had ended already. */
   readonly cancel: (execution_id: string) => Promise<boolean>
 }

@@ -10,6 +10,7 @@ import type { NodeType } from './node.ts'
 import { coreNodes } from './nodes/core.ts'
 import { layOutSchedules, recurringOf, startDue } from './schedules.ts'
 import { settings } from './settings.ts'
+import { settleWait } from './waits/waits.ts'
 import { insertVersion, openVersions } from './versions.ts'
 
 export type { Engine, Finished, Running } from './contract.ts'
@@ -47,6 +48,12 @@ export const engine = defineService<Engine & EngineLife>({
     return {
       start: executor.start,
       deploy: insertVersion,
+      resume: async (input) => {
+        const settled = await settleWait(sql, input, app.now())
+        // It is durable: the caller has its answer even if this process dies now.
+        if (settled !== null) await executor.bring(input.execution_id)
+        return settled
+      },
       startedUnder: (workflow_id, key) => startedUnder(sql, { workflow_id, key, now: app.now() }),
       enqueue: async (tx, input) => {
         const is_new = await insertQueued(tx, input)

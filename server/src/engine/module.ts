@@ -7,13 +7,15 @@ import { jobs } from './jobs.ts'
 import { purgeExecutions } from './purge.ts'
 import { sandbox } from './sandbox/sandbox.ts'
 import { settings } from './settings.ts'
+import { resumeTokens } from './waits/resume-tokens.ts'
+import { waitSweeper } from './waits/sweeper.ts'
 
 export default defineModule({
   name: 'engine',
   settings,
   errors,
   events: [...Object.values(eventOf), jobFailed],
-  services: [nodeTypes, jobTypes, sandbox, engine, jobs],
+  services: [nodeTypes, jobTypes, sandbox, resumeTokens, engine, jobs, waitSweeper],
   purge: purgeExecutions,
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -3,7 +3,7 @@ import type { Sql } from 'postgres'
 import { createRegister, type Register } from '../../lib/churn.ts'
 import type { App } from '../../platform/context.ts'
 import { isTransient } from '../../platform/database/errors.ts'
-import { type CompiledVersion, scopeFor, type ScopeFacts } from '../compile.ts'
+import { type CompiledVersion, scopeFor } from '../compile.ts'
 import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
 import { begin } from '../graph/plan.ts'
@@ -16,7 +16,9 @@ import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
 import { type Held, holdExecution } from './execution.ts'
 import type { Host } from './live.ts'
-import { giveUp, revive } from './take-up.ts'
+import { giveUp, revive, withResume } from './take-up.ts'
+import { resumeTokens } from '../waits/resume-tokens.ts'
+import { deliver } from '../waits/waits.ts'
 import { openWatchers, type Watchers } from './watchers.ts'
 
 /** Everything that this process executes: starts, takes up what is queued, lets go on the way out. */
@@ -26,6 +28,8 @@ export interface Executor {
   readonly cancel: (execution_id: string) => boolean
   /** Executions were queued: they are taken up while there is room. */
   readonly wake: () => void
+  /** Writes what a waiting step was called with into the journal of its execution, if that sleeps. Never rejects. */
+  readonly bring: (execution_id: string) => Promise<void>
   readonly recover: () => Promise<void>
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
@@ -74,6 +78,7 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     random: options.random,
     step_timeout_ms: options.step_timeout_ms,
     commit: (entry) => writer.commit(entry),
+    resumeUrl: (execution_id) => app.use(resumeTokens).urlFor(execution_id),
     launching: () => !shared.draining,
     released: (execution_id) => {
       shared.held.delete(execution_id)
@@ -83,10 +88,11 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
       if (call?.waits === true) void afterwards(shared, execution_id, () => wakeParent(shared, call.parent_execution_id))
       if (version.starts_executions) void afterwards(shared, execution_id, () => endCalls(shared, execution_id))
     },
-    asleep: (execution_id, cancelled) => {
+    asleep: (execution_id, { cancelled, waits }) => {
       host.released(execution_id)
       shared.watchers.forget(execution_id)
       if (cancelled) void cancelAsleep(shared, execution_id)
+      else if (waits) void bring(shared, execution_id)
     },
   }
   const shared: Shared = {
@@ -135,6 +141,7 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
       return execution !== undefined
     },
     wake: () => void takeUp(shared, { queued: true, cancels: false, due: false }),
+    bring: (execution_id) => bring(shared, execution_id),
     recover: lease.recover,
     drain: async () => {
       shared.draining = true
@@ -176,15 +183,9 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
   const full = held.size() >= options.capacity
-  const facts: ScopeFacts = {
-    execution_id: input.execution_id ?? host.app.newId(),
-    workspace_id,
-    workflow_id,
-    version: input.version,
-    mode,
-    call: input.call ?? null,
-    started_at,
-  }
+  const execution_id = input.execution_id ?? host.app.newId()
+  const { version: number, call = null } = input
+  const facts = withResume(host, version, { execution_id, workspace_id, workflow_id, version: number, mode, call, started_at })
   const row: NewExecution = {
     workflow_id,
     version: input.version,
@@ -196,11 +197,10 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
     once: input.once === undefined ? null : { key: input.once.key, until: new Date(input.once.until).toISOString() },
     started_at: new Date(started_at).toISOString(),
   }
-  const { running, listener } = shared.watchers.open(facts.execution_id)
+  const { running, listener } = shared.watchers.open(execution_id)
   if (full) {
     shared.more = true
     const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, steps: [] })
-    const { execution_id } = facts
     host
       .commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null, wake_at: null })
       .then(listener.accepted, listener.refused)
@@ -210,6 +210,16 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   const scope = scopeFor({ version, run, facts })
   hold(shared, holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload }, listener }), 'begin')
   return running
+}
+
+/** A step that waits to be called may have been called while the execution was still held. What fails here is brought by the sweeper. */
+const bring = async (shared: Shared, execution_id: string): Promise<void> => {
+  const { app, sql } = shared.options
+  try {
+    if (await deliver(sql, execution_id, app.now())) await takeUp(shared, { queued: true, cancels: false, due: false })
+  } catch (error) {
+    app.log.warn({ err: error, execution_id }, 'an execution that sleeps could not be told what it was called with; it will be tried again')
+  }
 }
 
 /** Its end was asked for while the record was written by which it sleeps. */

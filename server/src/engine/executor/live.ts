@@ -16,14 +16,15 @@ export interface Host {
   readonly random: () => number
   readonly step_timeout_ms: number
   readonly commit: (entry: Entry) => Promise<void>
+  readonly resumeUrl: (execution_id: string) => string
   /** False while the process stops: what is in flight may end, no further effect begins. */
   readonly launching: () => boolean
   /** The execution has ended, durably, or could not be journalled: it is not held any more. */
   readonly released: (execution_id: string) => void
   /** The execution has ended, durably. */
   readonly ended: (facts: ScopeFacts, version: CompiledVersion) => void
-  /** The execution sleeps, durably; `cancelled`: its end was asked for meanwhile. */
-  readonly asleep: (execution_id: string, cancelled: boolean) => void
+  /** The execution sleeps, durably; `cancelled`: its end was asked for meanwhile; `waits`: it may wait to be called. */
+  readonly asleep: (execution_id: string, how: { readonly cancelled: boolean; readonly waits: boolean }) => void
 }
 
 /** Told once each, when what they say is durable. */

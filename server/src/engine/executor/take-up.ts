@@ -22,6 +22,10 @@ const factsOf = (claimed: Claimed): ScopeFacts => ({
   started_at: Date.parse(claimed.started_at),
 })
 
+/** What an execution that may wait to be called tells besides. */
+export const withResume = (host: Pick<Host, 'resumeUrl'>, { waits }: { readonly waits: boolean }, facts: ScopeFacts): ScopeFacts =>
+  waits ? { ...facts, resumeUrl: () => host.resumeUrl(facts.execution_id) } : facts
+
 /** Makes an execution live again from its journal, and says how it goes on. */
 export const revive = async (input: {
   readonly host: Host
@@ -33,7 +37,7 @@ export const revive = async (input: {
   const version = await input.versions.get(claimed.workflow_id, claimed.version)
   const [first] = claimed.records
   if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
-  const facts = factsOf(claimed)
+  const facts = withResume(host, version, factsOf(claimed))
   const { run, scope } = await inTurns(
     folding({ version, facts, trigger: first.body.trigger, records: claimed.records.map((record) => record.body) }),
   )

@@ -11,6 +11,7 @@ import { loopNode, whileNode } from './flow-loop.ts'
 import { mergeNode } from './flow-merge.ts'
 import { stopNode } from './flow-stop.ts'
 import { switchNode } from './flow-switch.ts'
+import { waitNode } from './flow-wait.ts'
 import { httpRequest } from './http-request.ts'
 import { respondNode } from './http-respond.ts'
 import { manualTrigger } from './trigger-manual.ts'
@@ -35,6 +36,7 @@ export const coreNodes: readonly NodeType[] = [
   loopNode,
   whileNode,
   stopNode,
+  waitNode,
   httpRequest,
   respondNode,
 ]

@@ -18,6 +18,11 @@ export const errors = defineErrors('workflows', {
   secret_name_taken: { status: 409, title: 'The workspace has a secret of this name' },
   secret_in_use: { status: 409, title: 'A published webhook asks for this secret' },
   too_many_secrets: { status: 409, title: 'The workspace has as many secrets as one may have' },
+  not_waiting: {
+    status: 409,
+    title: 'Nothing waits here any more',
+    doc: 'The execution has gone on, has ended, or has not come so far yet.',
+  },
   request_not_found: { status: 404, title: 'The workflow has had no such request' },
   request_not_replayable: {
     status: 409,

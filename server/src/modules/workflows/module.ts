@@ -3,6 +3,7 @@ import { followSecrets, followWebhooks } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import * as executionRoutes from './execution-routes.ts'
+import { resumeExecution } from './hooks/resume.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
 import { hookRefusals } from './hooks/refusals.ts'
@@ -35,6 +36,7 @@ export default defineModule({
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
     callHook,
+    resumeExecution,
   ],
   nodes: [callNode],
   statistics: [executions],

@@ -81,6 +81,21 @@ export interface EngineVersionsTable {
   created_at: Generated<string>
 }
 
+export interface EngineWaitsTable {
+  execution_id: string
+  path: string
+  node_id: string
+  workspace_id: string
+  attempt: number
+  created_at: string
+  expires_at: string | null
+  closed_at: string | null
+  settled_at: string | null
+  output: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  port: string | null
+  delivered_at: string | null
+}
+
 export interface EngineWorkersTable {
   id: string
   epoch: number
@@ -499,6 +514,7 @@ export interface Database {
   engine_schedules: EngineSchedulesTable
   engine_starts: EngineStartsTable
   engine_versions: EngineVersionsTable
+  engine_waits: EngineWaitsTable
   engine_workers: EngineWorkersTable
   event_cursors: EventCursorsTable
   events: EventsTable
