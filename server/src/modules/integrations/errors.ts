@@ -21,6 +21,11 @@ export const errors = defineErrors('integrations', {
     doc: 'A step names an integration that its workspace does not have.',
   },
   not_usable: { status: 422, title: 'An integration of this type cannot be used for that' },
+  signature_invalid: {
+    status: 401,
+    title: 'The signature does not show that the sender knows the secret',
+    doc: 'Or the time that it is of is more than five minutes away.',
+  },
   consent_invalid: {
     status: 400,
     title: 'This is not the end of a consent that this browser began to give',

@@ -30,3 +30,13 @@ export const recovered = defineEvent({
   doc: 'An integration that had failed works again.',
   data: About,
 })
+export const userRegistered = defineEvent({
+  name: 'integrations.user_registered',
+  doc: 'Another system says that somebody registered there.',
+  data: Type.Object({
+    delivery_id: Type.String(),
+    email: Type.String(),
+    external_id: Type.Union([Type.String(), Type.Null()]),
+    name: Type.Union([Type.String(), Type.Null()]),
+  }),
+})

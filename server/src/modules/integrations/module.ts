@@ -2,6 +2,8 @@ import { defineModule } from '../../platform/module.ts'
 import { credentialOf } from './credential.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
+import { tellUserRegistered } from './inbound/routes.ts'
+import { inbound } from './inbound/user-registered.ts'
 import { triggerN8n } from './n8n/job.ts'
 import { n8nTrigger } from './n8n/node.ts'
 import * as n8nRoutes from './n8n/routes.ts'
@@ -23,8 +25,8 @@ export default defineModule({
     'integrations:use': { doc: 'Have an integration do something: start a workflow of n8n.' },
   },
   events: Object.values(events),
-  services: [uses, renewals],
-  routes: [...Object.values(routes), ...Object.values(n8nRoutes), ...Object.values(consentRoutes)],
+  services: [uses, renewals, inbound],
+  routes: [...Object.values(routes), ...Object.values(n8nRoutes), ...Object.values(consentRoutes), tellUserRegistered],
   nodes: [n8nTrigger],
   jobs: [triggerN8n],
   credentials: credentialOf,

@@ -175,6 +175,12 @@ export interface IdentitiesTable {
   last_used_at: string
 }
 
+export interface InboundDeliveriesTable {
+  source: string
+  delivery_id: string
+  received_at: string
+}
+
 export interface IntegrationConsentsTable {
   state_hash: string
   integration_id: string
@@ -522,6 +528,7 @@ export interface Database {
   executions: ExecutionsTable
   idempotent_replies: IdempotentRepliesTable
   identities: IdentitiesTable
+  inbound_deliveries: InboundDeliveriesTable
   integration_consents: IntegrationConsentsTable
   integrations: IntegrationsTable
   mails: MailsTable

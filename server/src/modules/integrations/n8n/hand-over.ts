@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { retryAfter } from '../../../engine/nodes/http-answer.ts'
 import { NodeFailure } from '../../../engine/node.ts'
@@ -10,6 +9,7 @@ import { asFailure } from '../credential.ts'
 import { errors } from '../errors.ts'
 import { type Opened, openForUse } from '../opened.ts'
 import { formsOf, scrubbed } from '../scrub.ts'
+import { signWebhook } from '../standard-webhooks.ts'
 import { below } from '../type.ts'
 import { findRun, findWebhook, parsed, type Run, type Webhook } from './api.ts'
 import type { Outcome } from './schema.ts'
@@ -83,12 +83,6 @@ const urlOf = ({ config }: Opened['row'], path: string, test: boolean): string =
   return below(base, `/${test ? 'webhook-test' : 'webhook'}/${segments.map(encodeURIComponent).join('/')}`)
 }
 
-/** Standard Webhooks 1.0: HMAC-SHA256 over id, time and body; a secret that begins with `whsec_` is base64. */
-const signature = (secret: string, id: string, seconds: number, body: string): string => {
-  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : secret
-  return `v1,${createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')}`
-}
-
 const requestOf = (input: HandOver, { row, credentials }: Opened, { path }: Webhook, io: HandOverIo): OutboundRequest => {
   const { event, data, callback_url = null } = input
   const body = JSON.stringify({ event, data, callback_url })
@@ -104,7 +98,7 @@ const requestOf = (input: HandOver, { row, credentials }: Opened, { path }: Webh
       'x-millrace-execution-id': io.execution_id,
       'webhook-id': io.key,
       'webhook-timestamp': String(seconds),
-      ...(signing_secret === undefined ? {} : { 'webhook-signature': signature(signing_secret, io.key, seconds, body) }),
+      ...(signing_secret === undefined ? {} : { 'webhook-signature': signWebhook(signing_secret, io.key, seconds, body) }),
       ...(typeof header === 'string' && webhook_token !== undefined ? { [header.toLowerCase()]: webhook_token } : {}),
     },
     body,
