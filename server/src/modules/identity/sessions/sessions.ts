@@ -137,7 +137,6 @@ export const refresh = async (ctx: Ctx, token: string, client: Client): Promise<
       await end(tx, session.user_id, [session.id], 'refresh_reused')
       return errors.refresh_reused()
     }
-    const child = childOf(token, tx.use(tokenKeys).refresh_key)
     if (decision === 'repeat') return tokensOf(tx, user, session, child)
     return tokensOf(tx, user, await rotate(tx, session, token_hash, child, client), child)
   })

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { jobs } from '../../../engine/jobs.ts'
 import { defineJob, later } from '../../../engine/job.ts'
-import type { Json } from '../../../lib/json.ts'
 import type { App, Ctx } from '../../../platform/context.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import { errors } from '../errors.ts'
@@ -112,7 +111,7 @@ async function* textOf(ctx: Ctx, user: { readonly id: string; readonly email: st
 async function* items(rows: Iterable<unknown> | AsyncIterable<unknown>): AsyncGenerator<string> {
   let first = true
   for await (const row of rows) {
-    yield `${first ? '' : ','}\n${JSON.stringify(row as Json)}`
+    yield `${first ? '' : ','}\n${JSON.stringify(row)}`
     first = false
   }
 }

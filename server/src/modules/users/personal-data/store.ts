@@ -9,27 +9,22 @@ export const insertExport = async (
   db: TxDb,
   row: { readonly id: string; readonly user_id: string; readonly created_at: string },
 ): Promise<PersonalExport | undefined> =>
-  (await db
+  await db
     .insertInto('personal_exports')
     .values({ ...row, status: 'running' })
     .onConflict((conflict) => conflict.doNothing())
     .returning(columns)
-    .executeTakeFirst()) as PersonalExport | undefined
+    .executeTakeFirst()
 
 export const exportsOf = async (db: ReadDb, user_id: string): Promise<readonly PersonalExport[]> =>
-  (await db
-    .selectFrom('personal_exports')
-    .select(columns)
-    .where('user_id', '=', user_id)
-    .orderBy('id', 'desc')
-    .execute()) as readonly PersonalExport[]
+  await db.selectFrom('personal_exports').select(columns).where('user_id', '=', user_id).orderBy('id', 'desc').execute()
 
 export const exportById = async (db: ReadDb, id: string): Promise<(PersonalExport & { readonly user_id: string }) | undefined> =>
-  (await db
+  await db
     .selectFrom('personal_exports')
     .select([...columns, 'user_id'])
     .where('id', '=', id)
-    .executeTakeFirst()) as (PersonalExport & { readonly user_id: string }) | undefined
+    .executeTakeFirst()
 
 export const finishExport = async (
   db: TxDb,
