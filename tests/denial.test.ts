@@ -21,7 +21,11 @@ afterAll(() => mill.close())
 /** Leaves a row in every table, through the front door. */
 const workFor = async (user: TestUser, name: string): Promise<void> => {
   const hooked = await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' } }))
-  await publish(user, { nodes: [{ id: 'tick', type: 'trigger.schedule', config: { every_ms: 3_600_000 } }], edges: [] })
+  const byThemselves = [
+    { id: 'tick', type: 'trigger.schedule', config: { every_ms: 3_600_000 } },
+    { id: 'failure', type: 'trigger.failure' },
+  ]
+  await publish(user, { nodes: byThemselves, edges: [] })
   const secret = await user.call('POST', '/api/v1/workflows/secrets', { body: { name: 'of a webhook', value: `secret of ${name}` } })
   expect(secret.status).toBe(201)
   const body = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }

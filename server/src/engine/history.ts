@@ -229,3 +229,15 @@ const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonl
   }
   return inputs
 }
+
+/** What executions began with, in the system's scope, by their ids. */
+export const beginningsOf = async (db: ReadDb, ids: readonly string[]): Promise<ReadonlyMap<string, Json>> => {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('execution_records')
+    .select(['execution_id', 'body'])
+    .where('execution_id', 'in', ids)
+    .where('seq', '=', 0)
+    .execute()
+  return new Map(rows.map(({ execution_id, body }) => [execution_id, (body as unknown as RecordBody).trigger?.payload ?? null]))
+}

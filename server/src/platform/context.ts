@@ -45,6 +45,8 @@ export type Via =
 export interface Client {
   readonly address: string | null
   readonly user_agent: string | null
+  /** How many workflows led to it, one by the other; left out for 0. */
+  readonly hops?: number
 }
 
 /** Who answers for what is done, as events name them. */

@@ -265,7 +265,10 @@ const recordingOf = (tx: TxCtx): Recording => {
     actor_type: principal.type,
     actor_id: principal.id,
     impersonator_id: principal.impersonator_id,
-    origin: client === null ? null : { request_id, address: client.address, user_agent },
+    origin:
+      client === null
+        ? null
+        : { request_id, address: client.address, user_agent, ...(client.hops === undefined ? {} : { hops: client.hops }) },
     created_at: new Date(tx.now()).toISOString(),
   }
 }

@@ -15,6 +15,8 @@ import { waitNode } from './flow-wait.ts'
 import { httpRequest } from './http-request.ts'
 import { respondNode } from './http-respond.ts'
 import { manualTrigger } from './trigger-manual.ts'
+import { eventTrigger } from './trigger-event.ts'
+import { failureTrigger } from './trigger-failure.ts'
 import { scheduleTrigger } from './trigger-schedule.ts'
 import { webhookTrigger } from './trigger-webhook.ts'
 
@@ -23,6 +25,8 @@ export const coreNodes: readonly NodeType[] = [
   manualTrigger,
   webhookTrigger,
   scheduleTrigger,
+  eventTrigger,
+  failureTrigger,
   setNode,
   mapNode,
   filterNode,

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
 import { Problem } from '../../platform/errors.ts'
 import { outbound, type OutboundRequest, type OutboundResponse } from '../../platform/outbound/outbound.ts'
-import { hops_header } from '../hops.ts'
+import { hops_header } from '../../platform/http/hops.ts'
 import { effect, NodeFailure, type NodeIo } from '../node.ts'
 import { accepts, answerBody, retryAfter, strictText } from './http-answer.ts'
 

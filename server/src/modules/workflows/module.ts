@@ -13,6 +13,8 @@ import * as requestRoutes from './requests/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { usersOfIntegration } from './workflows.ts'
+import { conditions } from './triggers/conditions.ts'
+import { followEvents } from './triggers/follow.ts'
 import { scheduleClock } from './triggers/schedules.ts'
 import { personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
@@ -29,7 +31,7 @@ export default defineModule({
     'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
   },
   events: Object.values(events),
-  services: [hookTable, scheduleClock, openSecrets, hookRefusals],
+  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals],
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),
@@ -41,7 +43,7 @@ export default defineModule({
   nodes: [callNode],
   statistics: [executions],
   personal_data: [personalData],
-  consumers: [followWebhooks, followSecrets],
+  consumers: [followEvents, followWebhooks, followSecrets],
   usersOfIntegration,
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -11,6 +11,7 @@ import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
 import { layOut } from './triggers/lay-out.ts'
+import { triggerProblems } from './triggers/trigger-problems.ts'
 import { knownSecrets } from './secrets/store.ts'
 import { authProblems, dedupeProblems, tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
@@ -25,7 +26,14 @@ const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition)
   const secrets = named.length === 0 ? new Set<string>() : await knownSecrets(ctx.db, [...new Set(named)])
   const { workspace_id } = ctx
   const programs = await codeProblems(ctx.use(sandbox), definition, { workspace_id: workspace_id ?? '', signal: ctx.signal })
-  return [...problems, ...webhookProblems(webhooks, taken), ...authProblems(webhooks, secrets), ...dedupeProblems(webhooks), ...programs]
+  return [
+    ...problems,
+    ...webhookProblems(webhooks, taken),
+    ...authProblems(webhooks, secrets),
+    ...dedupeProblems(webhooks),
+    ...programs,
+    ...(await triggerProblems(ctx, workflow_id, definition)),
+  ]
 }
 
 /** Every mistake of the draft. One without errors can be published. Errors: 404 `workflows.not_found`, 412. */

@@ -434,6 +434,17 @@ export interface WorkflowSecretsTable {
   updated_at: string
 }
 
+export interface WorkflowSubscriptionsTable {
+  workflow_id: string
+  node_id: string
+  workspace_id: string
+  version: number
+  kind: 'event' | 'failure'
+  event: string | null
+  condition: string | null
+  workflow_ids: string[] | null
+}
+
 export interface WorkflowVersionsTable {
   workflow_id: string
   version: number
@@ -555,6 +566,7 @@ export interface Database {
   users: UsersTable
   workflow_schedules: WorkflowSchedulesTable
   workflow_secrets: WorkflowSecretsTable
+  workflow_subscriptions: WorkflowSubscriptionsTable
   workflow_versions: WorkflowVersionsTable
   workflow_webhooks: WorkflowWebhooksTable
   workflows: WorkflowsTable

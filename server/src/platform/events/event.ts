@@ -19,6 +19,8 @@ export interface Origin {
   readonly request_id: string
   readonly address: string | null
   readonly user_agent: string | null
+  /** How many workflows led to it, one by the other; left out for 0. */
+  readonly hops?: number
 }
 
 /** An event as it was recorded. */

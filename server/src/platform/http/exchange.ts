@@ -5,6 +5,7 @@ import type { Actor, Client } from '../context.ts'
 import type { Logger } from '../log.ts'
 import { discardRest, hasBody } from './body.ts'
 import { readCookies } from './cookies.ts'
+import { hops_header, readHops } from './hops.ts'
 import { httpErrors, internalErrors } from './errors.ts'
 import { readIfMatch } from './etag.ts'
 import type { Headers } from './headers.ts'
@@ -106,7 +107,9 @@ export class Exchange implements RawRequest, RawReply {
   }
 
   get client(): Client {
-    return { address: this.ip, user_agent: this.user_agent }
+    const hops = readHops(this.incoming.headers[hops_header])
+    const client = { address: this.ip, user_agent: this.user_agent }
+    return hops === 0 ? client : { ...client, hops }
   }
 
   get cookies(): { readonly [name: string]: string } {

@@ -1,6 +1,7 @@
 import type { Once, StartExecution } from '../../../engine/contract.ts'
 import type { Finished, Running } from '../../../engine/engine.ts'
-import { hops_header, most_hops, readHops } from '../../../engine/hops.ts'
+import { most_hops } from '../../../engine/hops.ts'
+import { hops_header, readHops } from '../../../platform/http/hops.ts'
 import type { HttpReply } from '../../../engine/node.ts'
 import type { Json } from '../../../lib/json.ts'
 import type { App } from '../../../platform/context.ts'
