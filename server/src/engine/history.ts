@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { jsonSize } from '../lib/json-size.ts'
-import type { Json } from '../lib/json.ts'
+import { isJsonObject, type Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import type { ExecutionStatus } from './contract.ts'
 import { gatherer, lastStep } from './gather.ts'
@@ -67,6 +67,11 @@ export const ExecutionView = Type.Object({
   input: Type.Unknown({ description: "The trigger's payload." }),
   output: Type.Unknown({ description: 'Output of the step that finished last; null until the execution has succeeded.' }),
   steps: Type.Array(StepView),
+  next_record: Nullable(
+    Type.Integer({
+      description: 'There are more steps: give it as `from_record` to read on. Turns of a loop that only compute are no steps.',
+    }),
+  ),
 })
 export type ExecutionView = Static<typeof ExecutionView>
 
@@ -123,30 +128,96 @@ export const countExecutions = async (db: ReadDb, filter: Omit<ExecutionFilter, 
   return total
 }
 
-/** One execution with its steps, inputs and outputs of steps only with `payloads`; undefined when the caller's workspace has none of this id. */
+export interface ReadOptions {
+  /** With the inputs and outputs of the steps. */
+  readonly payloads: boolean
+  /** The record from which steps are listed; from the first when not given. */
+  readonly from_record?: number | undefined
+}
+
+/** One execution with a page of its steps; `records`: how many there are. Undefined when the caller's workspace has none of this id. */
 export const readExecution = async (
   db: ReadDb,
   id: string,
-  options: { readonly payloads: boolean },
-): Promise<ExecutionView | undefined> => {
-  const [row, records] = await Promise.all([
-    selectOne(db, id),
-    db.selectFrom('execution_records').select('body').where('execution_id', '=', id).orderBy('seq').execute(),
-  ])
+  options: ReadOptions,
+): Promise<(ExecutionView & { readonly records: number }) | undefined> => {
+  const [row, first, final] = await Promise.all([selectOne(db, id), recordsOf(db, id, 0, 1), lastRecord(db, id)])
   if (row === undefined) return undefined
-  const bodies = records.map((record) => record.body as unknown as RecordBody)
-  const payload = bodies[0]?.trigger?.payload ?? null
-  const steps = bodies.flatMap((body) => body.steps)
+  const payload = first[0]?.body.trigger?.payload ?? null
+  const { steps, next_record } = await stepsFrom(db, id, options.from_record ?? 0)
   const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, payload, steps)) : null
-  const gathered = gatherer()
-  for (const body of bodies) gathered.add(body)
-  const last = lastStep(steps)
   return {
     ...summaryOf(row),
     parent_execution_id: row.parent_execution_id,
     input: payload,
-    output: row.status === 'succeeded' ? (last === undefined ? payload : gathered.outputOf(last)) : null,
+    output: row.status === 'succeeded' ? await outputOf(db, id, final?.body, payload) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
+    next_record,
+    records: (final?.seq ?? -1) + 1,
+  }
+}
+
+interface RecordRow {
+  readonly seq: number
+  readonly body: RecordBody
+}
+
+/** Steps of one reply, about: a record is listed as a whole. */
+const most_steps = 1_000
+/** Records read at a time. */
+const record_batch = 100
+
+const recordsOf = async (db: ReadDb, id: string, from: number, limit: number): Promise<readonly RecordRow[]> => {
+  const rows = await db
+    .selectFrom('execution_records')
+    .select(['seq', 'body'])
+    .where('execution_id', '=', id)
+    .where('seq', '>=', from)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+  return rows as unknown as readonly RecordRow[]
+}
+
+const lastRecord = async (db: ReadDb, id: string): Promise<RecordRow | undefined> => {
+  const row = await db
+    .selectFrom('execution_records')
+    .select(['seq', 'body'])
+    .where('execution_id', '=', id)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row as unknown as RecordRow | undefined
+}
+
+const stepsFrom = async (
+  db: ReadDb,
+  id: string,
+  from: number,
+): Promise<{ readonly steps: readonly Step[]; readonly next_record: number | null }> => {
+  const steps: Step[] = []
+  for (let next = from; ;) {
+    const rows = await recordsOf(db, id, next, record_batch)
+    for (const { seq, body } of rows) {
+      if (steps.length >= most_steps) return { steps, next_record: seq }
+      for (const step of body.steps) steps.push(step)
+      next = seq + 1
+    }
+    if (rows.length < record_batch) return { steps, next_record: null }
+  }
+}
+
+/** What an execution that has succeeded gave. Where that is what a loop gave, it is put together of all its records. */
+const outputOf = async (db: ReadDb, id: string, final: RecordBody | undefined, payload: Json): Promise<Json> => {
+  const last = lastStep(final?.steps ?? [])
+  if (last === undefined) return payload
+  if (last.gathered !== true) return last.output
+  const gathered = gatherer()
+  for (let next = 0; ;) {
+    const rows = await recordsOf(db, id, next, record_batch)
+    for (const { body } of rows) gathered.add(body)
+    if (rows.length < record_batch) return gathered.outputOf(last)
+    next += rows.length
   }
 }
 
@@ -184,7 +255,7 @@ const most_chars = 16 * 1024 * 1024
 const payloadsOf = (steps: readonly Step[], inputs: ReadonlyMap<string, Json>): readonly Payloads[] => {
   let room = most_chars
   return steps.map((step) => {
-    const payloads = { input: inputs.get(step.node_id) ?? null, output: step.output }
+    const payloads = { input: inputs.get(pathOf(step)) ?? null, output: step.output }
     const size = jsonSize(payloads, room)
     if (size === null) return {}
     room -= size
@@ -213,19 +284,23 @@ const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonl
     .where('workflow_id', '=', row.workflow_id as string)
     .where('version', '=', row.version as number)
     .executeTakeFirst()
-  const { edges } = (version?.definition ?? { edges: [] }) as unknown as Pick<Definition, 'edges'>
+  const edges = allEdges((version?.definition ?? { nodes: [], edges: [] }) as unknown as Pick<Definition, 'nodes' | 'edges'>)
   const left = new Map<string, { ports: readonly string[]; output: Json }>([
     [row.trigger_node_id as string, { ports: ['out'], output: payload }],
   ])
   for (const step of steps)
-    if (step.retry_at === null && step.port !== null) left.set(step.node_id, { ports: step.ports ?? [step.port], output: step.output })
+    if (step.retry_at === null && step.port !== null) left.set(pathOf(step), { ports: step.ports ?? [step.port], output: step.output })
   const byNode = Map.groupBy(edges, (edge) => edge.to)
   const inputs = new Map<string, Json>()
-  for (const { node_id } of steps) {
-    const live = (byNode.get(node_id) ?? []).filter((edge) => left.get(edge.from)?.ports.includes(edge.port ?? 'out') === true)
-    const values = Object.fromEntries(live.map((edge) => [edge.from, left.get(edge.from)?.output ?? null]))
+  for (const step of steps) {
+    const path = pathOf(step)
+    const around = path.slice(0, path.length - step.node_id.length)
+    const live = (byNode.get(step.node_id) ?? []).filter(
+      (edge) => left.get(around + edge.from)?.ports.includes(edge.port ?? 'out') === true,
+    )
+    const values = Object.fromEntries(live.map((edge) => [edge.from, left.get(around + edge.from)?.output ?? null]))
     const [only] = Object.values(values)
-    inputs.set(node_id, Object.keys(values).length === 1 ? (only ?? null) : values)
+    inputs.set(path, Object.keys(values).length === 1 ? (only ?? null) : values)
   }
   return inputs
 }
@@ -241,3 +316,15 @@ export const beginningsOf = async (db: ReadDb, ids: readonly string[]): Promise<
     .execute()
   return new Map(rows.map(({ execution_id, body }) => [execution_id, (body as unknown as RecordBody).trigger?.payload ?? null]))
 }
+
+const pathOf = (step: Step): string => step.path ?? step.node_id
+
+/** Those of bodies too: ids are unique in the whole definition. */
+const allEdges = ({ nodes, edges }: Pick<Definition, 'nodes' | 'edges'>): Definition['edges'] => [
+  ...edges,
+  ...nodes.flatMap(({ config }) => {
+    const body = config?.['body']
+    const within = isJsonObject(body) && Array.isArray(body['nodes']) && Array.isArray(body['edges'])
+    return within ? allEdges(body as unknown as Pick<Definition, 'nodes' | 'edges'>) : []
+  }),
+]

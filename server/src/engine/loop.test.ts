@@ -7,6 +7,7 @@ import { testApp, type TestApp } from '../test-app.ts'
 import { check } from './check.ts'
 import { engine, nodeTypes, type Running } from './engine.ts'
 import type { Definition } from './graph/definition.ts'
+import { readExecution } from './history.ts'
 import { effect, NodeFailure, type NodeInput, type NodeIo, type NodeResult } from './node.ts'
 
 type Work = (input: NodeInput<{ name: string; value?: Json }>, io: NodeIo) => Promise<NodeResult>
@@ -141,6 +142,24 @@ describe('a loop', () => {
     const records = await recordsOf(running)
     expect(records.flatMap(({ steps }) => steps.map((step) => step.node_id))).toEqual(['each'])
     expect(records.flatMap(({ regions = [] }) => regions.flatMap(({ turns }) => turns?.outputs ?? []))).toEqual(list.map((n) => ({ n })))
+  })
+
+  test('of many effects is listed in pages, and its output is put together from all of them', async () => {
+    const list = Array.from({ length: 2_500 }, (_, n) => n)
+    const running = await start(chain(loop('each', '{{ trigger.list }}', [does('fetch', '{{ item }}')], { parallel: 100 })), { list })
+    await running.finished
+    const paths: string[] = []
+    let pages = 0
+    for (let from: number | null = 0; from !== null; pages += 1) {
+      const page = await readExecution(mill.app.asSystem('a test looks').db, running.execution_id, { payloads: false, from_record: from })
+      expect(page?.output).toEqual({ items: list, errors: [] })
+      expect(page?.steps.length).toBeLessThan(1_700)
+      paths.push(...(page?.steps.map((step) => step.path) ?? []))
+      from = page?.next_record ?? null
+    }
+    expect(pages).toBeGreaterThan(1)
+    expect(new Set(paths)).toEqual(new Set([...list.map((n) => `each[${n}].fetch`), 'each']))
+    expect(paths).toHaveLength(2_501)
   })
 
   test('fails with the first item that fails, and takes back what else is in flight', async () => {

@@ -97,10 +97,18 @@ export const getExecution = route({
   params,
   query: Type.Object({
     payloads: Type.Optional(Type.Boolean({ default: false, description: 'With the input and the output of each step.' })),
+    from_record: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2_147_483_647,
+        description: 'Lists the steps from this record on: `next_record` of the reply before.',
+      }),
+    ),
   }),
   replies: { 200: ExecutionView },
   errors: [errors.execution_not_found],
-  handler: (ctx, input) => executions.get(ctx, input.params.id, { payloads: input.query.payloads === true }),
+  handler: (ctx, input) =>
+    executions.get(ctx, input.params.id, { payloads: input.query.payloads === true, from_record: input.query.from_record }),
 })
 
 export const cancelExecution = route({

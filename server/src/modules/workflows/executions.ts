@@ -7,6 +7,7 @@ import {
   type ExecutionSummary,
   type ExecutionView,
   listExecutions,
+  type ReadOptions,
   readExecution,
 } from '../../engine/history.ts'
 import type { Json } from '../../lib/json.ts'
@@ -102,15 +103,16 @@ export const list = async (
 
 export const count = (ctx: Ctx, filter: Filter): Promise<number> => countExecutions(ctx.db, filter)
 
-/** Steps are only ever added: their number and the status tell every state of an execution from every other. */
-const revisionOf = ({ steps, status }: ExecutionView): number =>
-  steps.length * executionStatuses.length + executionStatuses.indexOf(status) + 1
+/** Records are only ever added: their number and the status tell every state of an execution from every other. */
+const revisionOf = ({ records, status }: { readonly records: number; readonly status: ExecutionView['status'] }): number =>
+  records * executionStatuses.length + executionStatuses.indexOf(status) + 1
 
-/** With its steps; with their inputs and outputs when `payloads`. Errors: 404 `workflows.execution_not_found`. */
-export const get = async (ctx: Ctx, id: string, options: { readonly payloads: boolean }): Promise<Revised<ExecutionView>> => {
-  const execution = await readExecution(ctx.db, id, options)
-  if (execution === undefined) throw errors.execution_not_found()
-  return { ...execution, revision: revisionOf(execution) }
+/** With a page of its steps; with their inputs and outputs when `payloads`. Errors: 404 `workflows.execution_not_found`. */
+export const get = async (ctx: Ctx, id: string, options: ReadOptions): Promise<Revised<ExecutionView>> => {
+  const found = await readExecution(ctx.db, id, options)
+  if (found === undefined) throw errors.execution_not_found()
+  const { records, ...execution } = found
+  return { ...execution, revision: revisionOf({ records, status: execution.status }) }
 }
 
 /** Errors: 404 `workflows.execution_not_found`, 412 when it is not at `revision` (null: any), 409 `workflows.execution_ended`. */
