@@ -8,6 +8,7 @@ import { code } from './figures/code.ts'
 import { login } from './figures/login.ts'
 import { loginBurst } from './figures/login-burst.ts'
 import { loginTiming } from './figures/login-timing.ts'
+import { loop } from './figures/loop.ts'
 import { rate } from './figures/rate.ts'
 import { read } from './figures/read.ts'
 import { refresh } from './figures/refresh.ts'
@@ -18,7 +19,7 @@ import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, read, rate, audit, login, loginBurst, loginTiming, refresh, tokenCheck, code, start]
+const benches: readonly Bench[] = [webhook, steps, loop, read, rate, audit, login, loginBurst, loginTiming, refresh, tokenCheck, code, start]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 
