@@ -79,6 +79,15 @@ test.each([
   expect(await run(after(code(source, limits)))).toMatchObject({ status: 'failed', error: { code: expected, node_id: 'code' } })
 })
 
+test('texts that a database cannot take as they are come back whole, as output and as errors', async () => {
+  expect(await run(after(code('export default () => ["a\\0b", "\\ud800", "\\u2028"]')))).toMatchObject({
+    output: ['a\0b', '\ud800', '\u2028'],
+  })
+  const { status, error } = await run(after(code('export default () => { console.log("a\\0b\\udfff"); throw new Error("c\\0d\\ud800") }')))
+  expect(status).toBe('failed')
+  expect(error).toMatchObject({ code: 'code.failed', message: expect.stringMatching(/^Error: c\0d\ud800 /) })
+})
+
 test('a step of code that is run again finds the same time and the same chance, and nothing of the run before', async () => {
   const source = 'let runs = 0\nexport default () => { throw new Error([(runs += 1), Math.random(), Date.now()].join()) }'
   const again = { retry: { max_attempts: 3, delay_ms: 1, retry_if: 'true' }, on_error: 'continue' }

@@ -191,7 +191,7 @@ const outcomeOf = ({ box, memory_mb }: Parts, program: Program): Outcome => {
   const state = read('state')
   if (state === 'wants_context') return { kind: 'wants_context' }
   const written = read('logs')
-  const logs = written === '' ? [] : written.split('\0')
+  const logs = written === '' ? [] : written.split('\0', 50)
   if (state === 'done') {
     const json = read('text')
     if (!isDeeperThan(json, most_depth)) return { kind: 'done', json }
