@@ -209,3 +209,40 @@ test.each(['succeeded', 'failed'] as const)('stop ends the whole execution as %s
   expect(begun.toSorted()).toEqual(['first', 'slow'])
   expect(await read(running)).toMatchObject({ status, output: status === 'succeeded' ? { message: 'Enough of this' } : null })
 })
+
+test('in the body of a loop they do the same: lists, several ports at once, and the end of the whole execution', async () => {
+  const body = {
+    nodes: [
+      { id: 'each', type: 'data.map', config: { items: 'item.list', expression: 'item * 2 + index' } },
+      {
+        id: 'pick',
+        type: 'flow.switch',
+        config: {
+          cases: [
+            { port: 'all', when: 'true' },
+            { port: 'end', when: 'item.end' },
+          ],
+          first_match: false,
+        },
+      },
+      { id: 'sum', type: 'data.aggregate', config: { items: 'steps.each.output', fields: [{ name: 'sum', op: 'sum', of: 'item' }] } },
+      { id: 'stop', type: 'flow.stop', config: { status: 'succeeded', message: 'At {{ index }}' } },
+    ],
+    edges: [
+      { from: 'each', to: 'pick' },
+      { from: 'pick', port: 'all', to: 'sum' },
+      { from: 'pick', port: 'end', to: 'stop' },
+    ],
+  }
+  const loop = { id: 'loop', type: 'flow.loop', config: { items: '{{ trigger }}', body } }
+  const edges = [{ from: 'start', to: 'loop' }]
+  const turns = (end: boolean) => [
+    { list: [1, 2], end: false },
+    { list: hundred_thousand, end },
+  ]
+  expect(await (await start([loop], edges, turns(false))).finished).toMatchObject({
+    status: 'succeeded',
+    output: { items: [{ sum: 7 }, { sum: 3 * 4_999_950_000 }], errors: [] },
+  })
+  expect(await (await start([loop], edges, turns(true))).finished).toMatchObject({ status: 'succeeded', output: { message: 'At 1' } })
+})
