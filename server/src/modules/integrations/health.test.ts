@@ -1,4 +1,5 @@
 import { type AddressInfo, createConnection, createServer } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { pipeline } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { scenario } from '../../platform/testing/scenario.ts'
@@ -179,4 +180,29 @@ test('a database is tried with one query', async () => {
   })
   await server.close()
   await new Promise((resolve) => front.close(resolve))
+})
+
+/** A server that answers whoever connects with these bytes and leaves the line open. */
+const saying = async (bytes: Buffer) => {
+  const server = createServer((socket) => void socket.on('error', () => undefined).once('data', () => socket.write(bytes)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port, close: () => new Promise((resolve) => server.close(resolve)) }
+}
+
+test.each<[string, Buffer]>([
+  ['says nothing more', Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1')],
+  ['names an error without an end', Buffer.from('E\0\0\0\x09SFATA', 'latin1')],
+  ['names a parameter without an end', Buffer.from('S\0\0\0\x0aserver', 'latin1')],
+  ['announces more columns than there are', Buffer.from('T\0\0\0\x06\xff\xff', 'latin1')],
+  ['is none', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
+])('a database server that %s does not hold this one up', async (_, bytes) => {
+  const server = await saying(bytes)
+  const config = { host: '127.0.0.1', port: server.port, username: 'a', database: 'b', tls: 'off' }
+  const id = await connect({ type: 'postgres', config })
+  const delay = monitorEventLoopDelay({ resolution: 10 })
+  delay.enable()
+  expect(await tried(id)).toMatchObject({ status: 'failing' })
+  delay.disable()
+  expect(delay.max / 1e6).toBeLessThan(3_000)
+  await server.close()
 })

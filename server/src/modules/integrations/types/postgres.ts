@@ -1,4 +1,4 @@
-import connect from 'postgres'
+import { Worker } from 'node:worker_threads'
 import { Type } from 'typebox'
 import { outbound } from '../../../platform/outbound/outbound.ts'
 import { defineType, SecretField, type Verdict } from '../type.ts'
@@ -14,12 +14,35 @@ const reasons: { readonly [code: string]: string | undefined } = {
   '42501': 'The user may not connect to this database.',
   '53300': 'The server has too many connections open.',
   CONNECT_TIMEOUT: 'The server did not answer in time.',
+  PROTOCOL_VIOLATION: 'What answers there is no PostgreSQL.',
   ECONNREFUSED: 'The server could not be reached.',
 }
 
-const verdictOfDriver = (error: unknown): Verdict => {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return failing(reasons[code] ?? `There is no connection to the server${/^[A-Z0-9_]{5,40}$/.test(code) ? ` (${code})` : ''}.`)
+const verdictOfCode = (code: string): Verdict =>
+  code === ''
+    ? fine
+    : failing(reasons[code] ?? `There is no connection to the server${/^[A-Z0-9_]{5,40}$/.test(code) ? ` (${code})` : ''}.`)
+
+/** The code of what went wrong, empty when nothing did. A server that keeps the thread busy or brings it down has an end all the same. */
+const tryOut = async (options: object, timeout_ms: number): Promise<string> => {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const limits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16 }
+  const thread = new Worker(new URL('./postgres-worker.ts', import.meta.url), {
+    workerData: options,
+    resourceLimits: limits,
+    stdout: true,
+    stderr: true,
+  })
+  const timer = setTimeout(() => resolve('CONNECT_TIMEOUT'), timeout_ms + 1_000)
+  thread.once('message', resolve)
+  thread.once('error', () => resolve('PROTOCOL_VIOLATION'))
+  thread.once('exit', () => resolve('PROTOCOL_VIOLATION'))
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    await thread.terminate()
+  }
 }
 
 export const postgres = defineType({
@@ -45,24 +68,13 @@ export const postgres = defineType({
     const { host, port, database, username } = config
     try {
       const address = await app.use(outbound).address(host, port)
-      const sql = connect({
-        ...{ host: address, port, database, username, password: password ?? '', max: 1, connect_timeout: timeoutOf(app) / 1000 },
+      const timeout_ms = timeoutOf(app)
+      const options = {
+        ...{ host: address, port, database, username, password: password ?? '', max: 1, connect_timeout: timeout_ms / 1000 },
         ssl: config.tls === 'off' ? false : { servername: host, rejectUnauthorized: config.tls === 'verify' },
-        ...{
-          onnotice: () => undefined,
-          fetch_types: false,
-          prepare: false,
-          connection: { application_name: 'millrace', statement_timeout: timeoutOf(app) },
-        },
-      })
-      try {
-        await sql`select 1`
-        return fine
-      } catch (error) {
-        return verdictOfDriver(error)
-      } finally {
-        await sql.end({ timeout: 1 })
+        ...{ fetch_types: false, prepare: false, connection: { application_name: 'millrace', statement_timeout: timeout_ms } },
       }
+      return verdictOfCode(await tryOut(options, timeout_ms))
     } catch (error) {
       return verdictOfFailure(error)
     }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import nodemailer from 'nodemailer'
 import { Type } from 'typebox'
 import { outbound } from '../../../platform/outbound/outbound.ts'
@@ -15,6 +16,9 @@ const verdictOfSmtp = (error: unknown): Verdict => {
   if (code === 'ECONNECTION' || code === 'ESOCKET' || code === 'ECONNREFUSED') return failing('The server could not be reached.')
   return failing(`The server and this one do not understand each other${/^E[A-Z]+$/.test(code) ? ` (${code})` : ''}.`)
 }
+
+/** A server that says a word now and then would hold each time-out of its own off. */
+const late = (ms: number): Promise<Verdict> => pause(ms, failing('The server did not answer in time.'), { ref: false })
 
 export const smtp = defineType({
   type: 'smtp',
@@ -48,8 +52,7 @@ export const smtp = defineType({
         ...(config.username === undefined ? {} : { auth: { user: config.username, pass: password ?? '' }, forceAuth: true }),
       })
       try {
-        await transport.verify()
-        return fine
+        return await Promise.race([transport.verify().then(() => fine), late(3 * timeout_ms)])
       } catch (error) {
         return verdictOfSmtp(error)
       } finally {
