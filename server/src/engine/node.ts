@@ -102,7 +102,7 @@ export interface Example {
   readonly ports?: readonly string[]
 }
 
-export interface ConfigMistake {
+interface ConfigMistake {
   /** JSON Pointer into the config. */
   readonly path: string
   readonly message: string

@@ -11,7 +11,7 @@ import { type Firing, firingOf } from './times.ts'
  * Fires schedules. Every process knows the time of the nearest one and asks for what is due then; each that is due is fired by the one that
  * locks its row, and its executions are written in the transaction that moves the row on: a crash neither loses a time nor fires it twice.
  */
-export interface ScheduleClock {
+interface ScheduleClock {
   /** The times may have changed: looks what is due, and when to look again. */
   readonly look: () => void
   /** Fires what is due. Resolves with how many executions were started. */

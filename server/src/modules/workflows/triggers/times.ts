@@ -2,7 +2,7 @@ import { openTimetable, type Recurrence } from '../../../engine/timetable.ts'
 import type { Missed } from './schedule-store.ts'
 
 /** Past this a time counts as missed, not as late. */
-export const late_ms = 60_000
+const late_ms = 60_000
 
 /** Times that are made up for, at most. */
 const most = 100
