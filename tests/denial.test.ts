@@ -47,6 +47,14 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   })
   const called = await user.call('POST', `/api/v1/workflows/${caller}/execute`, { body: { wait_ms: 10_000 } })
   expect(called.body).toMatchObject({ status: 'succeeded' })
+  const ask = { id: 'ask', type: 'flow.approval', config: { approvers: [user.id], needed: 1, message: 'Go on?' } }
+  const asking = await publish(user, { nodes: [manual, ask], edges: [{ from: 'start', to: 'ask' }] })
+  expect((await user.call('POST', `/api/v1/workflows/${asking}/execute`, { body: {} })).status).toBe(202)
+  await vi.waitFor(async () => {
+    const { body } = await user.call('GET', '/api/v1/workflows/approvals')
+    const decided = await user.call('POST', `/api/v1/workflows/approvals/${body.items[0].id}/decide`, { body: { decision: 'approve' } })
+    expect(decided.status).toBe(200)
+  })
   const wait = { id: 'wait', type: 'flow.wait', config: { webhook: true } }
   const waiting = await publish(user, { nodes: [manual, wait], edges: [{ from: 'start', to: 'wait' }] })
   expect((await user.call('POST', `/api/v1/workflows/${waiting}/execute`, { body: {} })).status).toBe(202)

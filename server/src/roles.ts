@@ -3,7 +3,7 @@ import type { Roles } from './platform/permissions.ts'
 // What everybody may who has an account, whatever their workspace.
 const user = ['account:read', 'account:write', 'account:security', 'workspaces:create', 'workspaces:restore']
 
-const viewer = ['workspace:read', 'workflows:read']
+const viewer = ['workspace:read', 'workflows:read', 'workflows:approve']
 const member = [...viewer, 'workflows:write', 'workflows:execute', 'integrations:read', 'integrations:use']
 const admin = [...member, 'workspace:manage', 'integrations:write', 'audit:read']
 const owner = [...admin, 'workspace:own']

@@ -102,6 +102,8 @@ export interface Engine {
     readonly node_id: string | null
     readonly output: Json
   }) => Promise<{ readonly node_id: string } | null>
+  /** Brings what waiting steps were settled with to an execution that sleeps. Never rejects. */
+  readonly bring: (execution_id: string) => Promise<void>
   /** Ends an execution; what is in flight is aborted. False when it had ended already. */
   readonly cancel: (execution_id: string) => Promise<boolean>
 }

@@ -48,6 +48,7 @@ export const engine = defineService<Engine & EngineLife>({
     return {
       start: executor.start,
       deploy: insertVersion,
+      bring: executor.bring,
       resume: async (input) => {
         const settled = await settleWait(sql, input, app.now())
         // It is durable: the caller has its answer even if this process dies now.

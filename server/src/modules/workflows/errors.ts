@@ -18,6 +18,9 @@ export const errors = defineErrors('workflows', {
   secret_name_taken: { status: 409, title: 'The workspace has a secret of this name' },
   secret_in_use: { status: 409, title: 'A published webhook asks for this secret' },
   too_many_secrets: { status: 409, title: 'The workspace has as many secrets as one may have' },
+  approval_not_found: { status: 404, title: 'Nothing waits for your decision here', doc: 'The same where others are asked.' },
+  approval_closed: { status: 409, title: 'This has been decided, or its time is over' },
+  decided_already: { status: 409, title: 'You have decided this before' },
   not_waiting: {
     status: 409,
     title: 'Nothing waits here any more',

@@ -49,3 +49,20 @@ export const secretDeleted = defineEvent({
   doc: 'A secret for workflows was removed.',
   data: Type.Object(secret),
 })
+
+const approval = { approval_id: Type.String({ format: 'uuid' }), execution_id: Type.String({ format: 'uuid' }) }
+
+export const approvalRequested = defineEvent({
+  name: 'workflows.approval.requested',
+  doc: 'A workflow asks members of its workspace to decide.',
+  data: Type.Object({ ...approval, approvers: Type.Array(Type.String({ format: 'uuid' })), needed: Type.Integer() }),
+})
+export const approvalDecided = defineEvent({
+  name: 'workflows.approval.decided',
+  doc: 'Somebody has approved or rejected. `outcome`: what that settled, or null while others are missing.',
+  data: Type.Object({
+    ...approval,
+    decision: Type.Union([Type.Literal('approve'), Type.Literal('reject')]),
+    outcome: Type.Union([Type.Literal('approved'), Type.Literal('rejected'), Type.Null()]),
+  }),
+})

@@ -1,4 +1,6 @@
 import { defineModule } from '../../platform/module.ts'
+import { approvalNode } from './approvals/node.ts'
+import * as approvalRoutes from './approvals/routes.ts'
 import { followSecrets, followWebhooks } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
@@ -16,19 +18,20 @@ import { usersOfIntegration } from './workflows.ts'
 import { conditions } from './triggers/conditions.ts'
 import { followEvents } from './triggers/follow.ts'
 import { scheduleClock } from './triggers/schedules.ts'
-import { personalData } from './personal-data.ts'
+import { decisionsData, personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
 
 export default defineModule({
   name: 'workflows',
-  needs: ['users', 'plans', 'workspaces'],
+  needs: ['mail', 'users', 'plans', 'workspaces'],
   settings,
   errors,
   permissions: {
     'workflows:read': { doc: 'See workflows, their versions and their executions.' },
     'workflows:write': { doc: 'Make, change, publish, pause and remove workflows.' },
     'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
+    'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
   events: Object.values(events),
   services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals],
@@ -37,12 +40,13 @@ export default defineModule({
     ...Object.values(executionRoutes),
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
+    ...Object.values(approvalRoutes),
     callHook,
     resumeExecution,
   ],
-  nodes: [callNode],
+  nodes: [callNode, approvalNode],
   statistics: [executions],
-  personal_data: [personalData],
+  personal_data: [personalData, decisionsData],
   consumers: [followEvents, followWebhooks, followSecrets],
   usersOfIntegration,
   migrations: new URL('./migrations/', import.meta.url),

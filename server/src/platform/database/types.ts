@@ -411,6 +411,33 @@ export interface UsersTable {
   updated_at: string
 }
 
+export interface WorkflowApprovalsTable {
+  id: string
+  workspace_id: string
+  workflow_id: string
+  execution_id: string
+  path: string
+  node_id: string
+  message: string
+  form: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  approvers: string[]
+  needed: number
+  status: Generated<'open' | 'approved' | 'rejected' | 'expired'>
+  expires_at: string | null
+  created_at: string
+  decided_at: string | null
+}
+
+export interface WorkflowDecisionsTable {
+  approval_id: string
+  user_id: string
+  workspace_id: string
+  decision: 'approve' | 'reject'
+  comment: string | null
+  form: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  created_at: string
+}
+
 export interface WorkflowSchedulesTable {
   workflow_id: string
   node_id: string
@@ -564,6 +591,8 @@ export interface Database {
   totp_factors: TotpFactorsTable
   user_passwords: UserPasswordsTable
   users: UsersTable
+  workflow_approvals: WorkflowApprovalsTable
+  workflow_decisions: WorkflowDecisionsTable
   workflow_schedules: WorkflowSchedulesTable
   workflow_secrets: WorkflowSecretsTable
   workflow_subscriptions: WorkflowSubscriptionsTable

@@ -1,0 +1,71 @@
+import { type Static, Type } from 'typebox'
+import { Id } from '../schema.ts'
+
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+const Time = Type.String({ format: 'date-time' })
+
+const Field = Type.Object(
+  {
+    type: Type.Unsafe<'string' | 'number' | 'integer' | 'boolean'>({
+      type: 'string',
+      format: 'literal',
+      enum: ['string', 'number', 'integer', 'boolean'],
+    }),
+    title: Type.Optional(Type.String({ maxLength: 200 })),
+    enum: Type.Optional(Type.Array(Type.Union([Type.String({ maxLength: 200 }), Type.Number()]), { minItems: 1, maxItems: 100 })),
+    maxLength: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+    minimum: Type.Optional(Type.Number()),
+    maximum: Type.Optional(Type.Number()),
+  },
+  { additionalProperties: false },
+)
+
+/** The part of JSON Schema that a form needs: one object of plain fields. */
+export const Form = Type.Object(
+  {
+    type: Type.Optional(Type.Unsafe<'object'>({ type: 'string', format: 'literal', enum: ['object'] })),
+    properties: Type.Record(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }), Field, { maxProperties: 50 }),
+    required: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 50 })),
+  },
+  { additionalProperties: false, description: 'JSON Schema of an object of plain fields.' },
+)
+export type Form = Static<typeof Form>
+
+export const Decision = Type.Object({
+  user_id: Id,
+  decision: Type.Union([Type.Literal('approve'), Type.Literal('reject')]),
+  comment: Nullable(Type.String()),
+  form: Type.Unknown(),
+  created_at: Time,
+})
+export type Decision = Static<typeof Decision>
+
+export const Approval = Type.Object(
+  {
+    id: Id,
+    workflow_id: Id,
+    execution_id: Id,
+    node_id: Type.String(),
+    message: Type.String(),
+    form: Type.Unknown({ description: 'JSON Schema of what goes with a decision, or null.' }),
+    approvers: Type.Array(Id),
+    needed: Type.Integer({ description: 'So many must approve.' }),
+    status: Type.Union([Type.Literal('open'), Type.Literal('approved'), Type.Literal('rejected'), Type.Literal('expired')]),
+    expires_at: Nullable(Time),
+    created_at: Time,
+    decided_at: Nullable(Time),
+    decisions: Type.Array(Decision),
+  },
+  { title: 'Approval' },
+)
+export type Approval = Static<typeof Approval>
+
+export const NewDecision = Type.Object(
+  {
+    decision: Decision.properties.decision,
+    comment: Type.Optional(Type.String({ minLength: 1, maxLength: 2_000 })),
+    form: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  { additionalProperties: false, title: 'NewDecision' },
+)
+export type NewDecision = Static<typeof NewDecision>
