@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { scenario } from '../../platform/testing/scenario.ts'
 import { type TestApp, testApp, type TestUser } from '../../test-app.ts'
 import { types } from './types.ts'
@@ -67,11 +67,17 @@ test('an integration keeps its credentials to itself: in no reply, event, audit 
     await anna.call('DELETE', at),
   ]
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 422, 200, 422, 422, 200, 202, 204])
+  const ready = async () => expect((await mill.events()).map(({ name }) => name)).toContain('users.export.ready')
+  await vi.waitFor(ready, 20_000)
+  const [{ id: export_id }] = (await anna.call('GET', '/api/v1/users/profile/exports')).body.items
+  const exported = await anna.call('GET', `/api/v1/users/profile/exports/${export_id}/download`)
+  expect(exported.status).toBe(200)
   const told = [
     JSON.stringify(replies.map(({ body, headers }) => [body, ...headers])),
     JSON.stringify(await mill.events()),
     JSON.stringify(await mill.database.owner`select * from audit_entries`),
     JSON.stringify(await mill.database.owner`select * from integrations`),
+    JSON.stringify(exported.body),
     log.join('\n'),
   ]
   expect(told[1]).toContain('integrations.updated')
