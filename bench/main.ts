@@ -19,7 +19,21 @@ import { webhook } from './figures/webhook.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
-const benches: readonly Bench[] = [webhook, steps, loop, read, rate, audit, login, loginBurst, loginTiming, refresh, tokenCheck, code, start]
+const benches: readonly Bench[] = [
+  webhook,
+  steps,
+  loop,
+  read,
+  rate,
+  audit,
+  login,
+  loginBurst,
+  loginTiming,
+  refresh,
+  tokenCheck,
+  code,
+  start,
+]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
 

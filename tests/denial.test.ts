@@ -28,9 +28,9 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   await publish(user, { nodes: byThemselves, edges: [] })
   const secret = await user.call('POST', '/api/v1/workflows/secrets', { body: { name: 'of a webhook', value: `secret of ${name}` } })
   expect(secret.status).toBe(201)
-  const body = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
+  const draft = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
   await linkSupabase(user)
-  const keyed = await user.call('POST', '/api/v1/workflows', { body, headers: { 'idempotency-key': `"${name}-1"` } })
+  const keyed = await user.call('POST', '/api/v1/workflows', { body: draft, headers: { 'idempotency-key': `"${name}-1"` } })
   expect(keyed.status).toBe(201)
   const key = await user.call('POST', '/api/v1/auth/api-keys', { body: { name, permissions: ['workflows:read'] } })
   expect(key.status).toBe(201)

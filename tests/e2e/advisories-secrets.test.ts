@@ -259,10 +259,12 @@ const idsFor = (path: string): { readonly [name: string]: string } => {
   return { id: ada.id, email: 'ada@example.org', provider: 'acme', workspace: 'ada', rest: 'canary', code: 'auth.mfa_required' }
 }
 
-/** What answers otherwise here: a callback without a sign-in, a webhook that takes a POST, figures without their token, what a foreign service is needed for. */
+/** What answers otherwise here: an approval that nobody waits for, a callback without a sign-in, a webhook that takes a POST, figures without their token, what a foreign service is needed for. */
 const elsewhere = new Set([
   '/api/v1/auth/oidc/{provider}/callback',
   '/api/v1/automation/trigger-workflow/{id}',
+  '/api/v1/integrations/oauth/callback',
+  '/api/v1/workflows/approvals/{id}',
   '/hooks/{workspace}/{rest}',
   '/metrics',
 ])

@@ -329,12 +329,14 @@ test('webhooks that call each other in a circle come to an end', async () => {
 })
 
 test('thousands of executions that fail at once are all told so, and all kept', async () => {
-  const id = await publish(ada, webhookDefinition('fails', {}, { v: '{{ trigger.body.missing.field }}' }))
+  // Of its own each time it is tried.
+  const path = `fails-${Date.now()}`
+  const id = await publish(ada, webhookDefinition(path, {}, { v: '{{ trigger.body.missing.field }}' }))
   const { p99 } = await probing(mill, () =>
     each(
       Array.from({ length: 2_000 }),
       async () => {
-        const reply = await mill.call('POST', '/hooks/ada/fails', { body: {} })
+        const reply = await mill.call('POST', `/hooks/ada/${path}`, { body: {} })
         expect([reply.status, reply.body.code]).toEqual([500, 'workflows.execution_failed'])
       },
       64,

@@ -212,6 +212,8 @@ test('a field that a route does not know is refused, also one that would make it
   ]
   const cases = api
     .filter(({ method }) => method === 'POST' || method === 'PUT' || method === 'PATCH')
+    // Whoever has no secret for it, as here, has no such address.
+    .filter(({ path }) => path !== '/api/v1/webhooks/user-registered')
     .flatMap((operation) => {
       const known = new Set(propertiesOf(operation.body ?? {}).map(([name]) => name))
       return fields.filter((field) => !known.has(field)).map((field) => ({ operation, field }))

@@ -34,6 +34,9 @@ const knowUsers = new Set([
   'mails',
   'idempotent_replies',
   'workspace_members',
+  // Bound to a session, and that ends.
+  'integration_consents',
+  'workflow_decisions',
 ])
 
 test('every table that knows users is known to let somebody in or not to', async () => {

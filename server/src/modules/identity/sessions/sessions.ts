@@ -37,6 +37,8 @@ export interface Tokens {
 /** Sessions that a user can have at a time; beyond it the one not seen for longest ends. */
 const maxSessions = 100
 const maxUserAgent = 500
+/** Longer is no address: something that a proxy passed on without looking. */
+const maxAddress = 64
 /** Sessions are kept this long after their last refresh token expired, so that a late refresh is told what happened. */
 const keepOldMs = 7 * 86_400_000
 
@@ -262,4 +264,7 @@ const tokensOf = (ctx: Ctx, user: UserRow, session: Lasting, refresh_token: stri
   ...accessTokenOf(ctx, user, session),
 })
 
-const shortened = (client: Client): Client => ({ address: client.address, user_agent: client.user_agent?.slice(0, maxUserAgent) ?? null })
+const shortened = (client: Client): Client => ({
+  address: client.address?.slice(0, maxAddress) ?? null,
+  user_agent: client.user_agent?.slice(0, maxUserAgent) ?? null,
+})
