@@ -288,6 +288,7 @@ const shown_fields: { readonly [route: string]: RegExp } = {
   '/api/v1/integrations/types': /./,
   '/api/v1/workflows/{id}': /^body$/,
   '/api/v1/workflows/{id}/versions/{version}': /^body$/,
+  '/api/v1/workflows/{id}/export': /^body$/,
 }
 const namesIn = (value: unknown): readonly string[] => {
   if (Array.isArray(value)) return value.flatMap(namesIn)

@@ -51,6 +51,11 @@ export const errors = defineErrors('workflows', {
     title: 'The draft has mistakes',
     doc: '`problems` lists all of them, as `POST /workflows/{id}/check` does; `errors` names each with its path.',
   },
+  file_unreadable: {
+    status: 422,
+    title: 'The file is no workflow that can be read',
+    doc: '`errors` says what is wrong with it, and where.',
+  },
   definition_too_large: { status: 422, title: 'The definition is too large' },
   execution_failed: {
     status: 500,

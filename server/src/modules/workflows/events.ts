@@ -5,6 +5,11 @@ const about = { workflow_id: Type.String({ format: 'uuid' }), name: Type.String(
 const About = Type.Object(about)
 
 export const created = defineEvent({ name: 'workflows.created', doc: 'A workflow was made; it is a draft.', data: About })
+export const imported = defineEvent({
+  name: 'workflows.imported',
+  doc: 'A workflow was made of a file. `left_over`: how many of its nodes are for a person to finish.',
+  data: Type.Object({ ...about, source: Type.String(), left_over: Type.Integer() }),
+})
 export const updated = defineEvent({
   name: 'workflows.updated',
   doc: 'The draft, the name, the description or the tags of a workflow changed. Says which, not to what.',

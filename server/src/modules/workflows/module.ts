@@ -15,6 +15,7 @@ import * as requestRoutes from './requests/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { usersOfIntegration } from './workflows.ts'
+import * as transferRoutes from './transfer/routes.ts'
 import { conditions } from './triggers/conditions.ts'
 import { followEvents } from './triggers/follow.ts'
 import { scheduleClock } from './triggers/schedules.ts'
@@ -41,6 +42,7 @@ export default defineModule({
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),
+    ...Object.values(transferRoutes),
     callHook,
     resumeExecution,
   ],
