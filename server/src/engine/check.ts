@@ -13,6 +13,7 @@ import { Definition, DefinitionEdge, DefinitionNode, limits } from './graph/defi
 import { tooLarge } from './graph/measure.ts'
 import type { Problem, Report } from './graph/problem.ts'
 import type { NodeType } from './node.ts'
+import { checkTests } from './check-tests.ts'
 import { schemaProblems } from './schema-problems.ts'
 
 /** So many are listed; who has made more wants to see the first ones. */
@@ -155,6 +156,7 @@ const checkFrame = (definition: JsonObject, report: Report): void => {
     ...definition,
     ...(Array.isArray(definition['nodes']) ? { nodes: [] } : {}),
     ...(Array.isArray(definition['edges']) ? { edges: [] } : {}),
+    ...(Array.isArray(definition['tests']) ? { tests: [] } : {}),
   }
   for (const problem of schemaProblems(Definition, frame)) report({ path: problem.path, severity: 'error', message: problem.message })
   checkZone(definition['settings'], report)
@@ -314,5 +316,6 @@ const checkAll = function* (
   const level = emptyLevel()
   yield* checkLevel(nodes, edges, { path: '', depth: 0, level }, parts)
   checkPins(definition['pins'], ids, report)
+  if (Array.isArray(definition['tests'])) yield* checkTests(definition['tests'] as unknown[], level, report)
   yield* checkReferences(level, '', report)
 }

@@ -145,6 +145,8 @@ export interface EffectNode<Config = never> extends Description {
   readonly kind: 'effect'
   /** It starts executions, which do not outlive their caller where that waits for them. */
   readonly starts_executions?: true
+  /** It does nothing to the world and asks nothing of it: tests and dry runs run it as well. */
+  readonly harmless?: true
   readonly run: (input: NodeInput<Config>, io: NodeIo) => Promise<NodeResult>
 }
 

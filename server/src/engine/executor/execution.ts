@@ -16,6 +16,8 @@ export interface Held {
   readonly drop: () => void
   /** Resolves when no effect is in flight. */
   readonly settled: () => Promise<void>
+  /** Nothing is in flight, being written or to be done: it waits for an alarm, or has ended. */
+  readonly isIdle: () => boolean
 }
 
 /**
@@ -55,6 +57,7 @@ export const holdExecution = (beginning: Beginning): Held => {
       advance(live)
     },
     drop: () => letGo(live),
+    isIdle: () => !live.committing && live.in_flight.length === 0 && live.ready.length === 0 && live.arrived.length === 0,
     settled: () => (live.in_flight.length === 0 ? Promise.resolve() : new Promise((resolve) => void live.quiet.push(resolve))),
   }
 }
@@ -95,7 +98,7 @@ const longest_wait_ms = { live: 600_000, test: 600_000, job: 5_000 }
 
 /** When it is to be woken, if nothing is to be done until then and that is worth a sleep. */
 const sleepUntil = (live: Live): number | null => {
-  if (live.accept !== null || live.in_flight.length > 0 || live.ready.length > 0) return null
+  if (!live.host.sleeps || live.accept !== null || live.in_flight.length > 0 || live.ready.length > 0) return null
   const wake = wakeAt(live.run)
   if (wake === null) return null
   return wake.asleep || wake.at - live.host.app.now() >= longest_wait_ms[live.facts.mode] ? wake.at : null

@@ -14,6 +14,7 @@ import { cancelRequests, claim, type Claimed, freeStrays, requestCancel } from '
 import type { LeaseRow } from '../leases/lease-sql.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
+import { setAlarm } from './alarm.ts'
 import { type Held, holdExecution } from './execution.ts'
 import type { Host } from './live.ts'
 import { giveUp, revive, withResume } from './take-up.ts'
@@ -77,6 +78,8 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     app,
     random: options.random,
     step_timeout_ms: options.step_timeout_ms,
+    alarm: (at, ring) => setAlarm(app.now, at, ring),
+    sleeps: true,
     commit: (entry) => writer.commit(entry),
     resumeUrl: (execution_id) => app.use(resumeTokens).urlFor(execution_id),
     launching: () => !shared.draining,

@@ -8,13 +8,16 @@ import type { Ready, Run, Step } from '../graph/plan.ts'
 import type { Region, TurnError } from '../graph/region.ts'
 import type { Entry, NewExecution, RegionFact } from '../journal/record.ts'
 import type { HttpReply, NodeResult } from '../node.ts'
-import { setAlarm } from './alarm.ts'
 
 /** What an execution needs of the process that holds it. */
 export interface Host {
   readonly app: App
   readonly random: () => number
   readonly step_timeout_ms: number
+  /** Calls `ring` once it is `at` (Unix milliseconds); returns how to call it off. */
+  readonly alarm: (at: number, ring: () => void) => () => void
+  /** Whether an execution that only waits may be let go of until its time comes. */
+  readonly sleeps: boolean
   readonly commit: (entry: Entry) => Promise<void>
   readonly resumeUrl: (execution_id: string) => string
   /** False while the process stops: what is in flight may end, no further effect begins. */
@@ -122,7 +125,7 @@ export const scopeAt = (live: Live, run: Run): Scope => {
 }
 
 export const addAlarm = (live: Live, at: number, ring: () => void): void => {
-  const off = setAlarm(live.host.app.now, at, () => {
+  const off = live.host.alarm(at, () => {
     live.alarms.delete(off)
     ring()
   })

@@ -11,6 +11,7 @@ import { begin } from '../graph/plan.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
 import { effect, NodeFailure, pure } from '../node.ts'
 import { coreNodes } from '../nodes/core.ts'
+import { setAlarm } from './alarm.ts'
 import { holdExecution } from './execution.ts'
 import { folding } from './fold.ts'
 import type { Host } from './live.ts'
@@ -161,6 +162,7 @@ const execute = async (nodes: readonly Node[], deaths: readonly { readonly at: n
       const host: Host = {
         app: { now: Date.now, newId: () => 'id' } as unknown as App,
         ...{ random: () => 0, step_timeout_ms: 10_000, commit, launching: () => !dead, resumeUrl: () => '' },
+        ...{ alarm: (at: number, ring: () => void) => setAlarm(Date.now, at, ring), sleeps: true },
         ...{ released: () => {}, ended: () => {}, asleep: () => {} },
       }
       const fresh = journal.length === 0

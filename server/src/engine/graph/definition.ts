@@ -1,9 +1,11 @@
 import { Type, type Static } from 'typebox'
 import type { Json, JsonObject } from '../../lib/json.ts'
+import { TestCase } from './test-case.ts'
 
 export const limits = {
   nodes: 10_000,
   edges: 50_000,
+  tests: 200,
   /** Bytes of the definition as JSON. */
   bytes: 2 * 1024 * 1024,
   /** Levels of arrays and objects in a config. */
@@ -88,8 +90,15 @@ export const Definition = Type.Object(
     nodes: Type.Array(DefinitionNode, { maxItems: limits.nodes }),
     edges: Type.Array(DefinitionEdge, { maxItems: limits.edges }),
     settings: Type.Optional(DefinitionSettings),
-    tests: Type.Optional(Type.Array(Type.Unsafe<JsonObject>({ type: 'object' }), { maxItems: 1000 })),
-    pins: Type.Optional(Type.Unsafe<{ readonly [node_id: string]: Json }>({ type: 'object' })),
+    tests: Type.Optional(
+      Type.Array(TestCase, { maxItems: limits.tests, description: 'Run before each publish, which is refused where one fails.' }),
+    ),
+    pins: Type.Optional(
+      Type.Unsafe<{ readonly [node_id: string]: Json }>({
+        type: 'object',
+        description: 'Outputs that nodes give in test runs, instead of running, by the id of the node.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )

@@ -75,6 +75,7 @@ export const codeNode = effect({
   description: 'Runs JavaScript of your own, apart from the server: it sees its input and nothing else.',
   icon: 'code',
   config: Config,
+  harmless: true,
   output: Type.Unknown({ description: 'What the function returns, as JSON has it; null when it returns nothing.' }),
   example: {
     config: { source: 'export default ({ items }) => ({ total: items.reduce((sum, { price }) => sum + price, 0) })' },

@@ -1,0 +1,131 @@
+import type { App } from '../../platform/context.ts'
+import { compileInTurns, type ScopeFacts } from '../compile.ts'
+import { nodeTypes } from '../engine.ts'
+import type { Definition } from '../graph/definition.ts'
+import type { TestCase } from '../graph/test-case.ts'
+import type { Json } from '../../lib/json.ts'
+import { answered } from './answered.ts'
+import { type Difference, differences, ignoring, shownValue } from './differences.ts'
+import { rehearse, type Rehearsed } from './rehearse.ts'
+import { repliesOf } from './replies.ts'
+
+export interface TestResult {
+  readonly name: string
+  readonly ok: boolean
+  /** Why it could not be run to its end; null where it was. */
+  readonly error: string | null
+  readonly differences: readonly Difference[]
+  /** Replies that no step has asked for. */
+  readonly unused_replies: readonly string[]
+  readonly duration_ms: number
+}
+
+export interface TestReport {
+  readonly passed: number
+  readonly failed: number
+  readonly results: readonly TestResult[]
+}
+
+interface TestRun {
+  readonly definition: Definition
+  /** Those of the definition when not given. */
+  readonly tests?: readonly TestCase[]
+  /** What `workspace.id` is in expressions; programs of `data.code` wait in its line. */
+  readonly workspace_id?: string
+  readonly workflow_id?: string
+  readonly signal?: AbortSignal
+}
+
+/** All tests of one call, in real time. */
+const most_ms = 60_000
+
+const nobody = '00000000-0000-7000-8000-000000000000'
+const long_ago = '2026-01-01T00:00:00.000Z'
+
+/**
+ * Runs the tests of a definition, one after the other, each within bounds of time and memory. Nothing is written and nothing is sent. The
+ * definition must have passed the check.
+ */
+export const runTests = async (app: App, run: TestRun): Promise<TestReport> => {
+  const { definition, tests = definition.tests ?? [], signal = new AbortController().signal } = run
+  const stage = await prepare(app, definition)
+  const until = AbortSignal.any([signal, AbortSignal.timeout(most_ms)])
+  const results: TestResult[] = []
+  for (const test of tests) results.push(resultOf(test, await stage(test, run, until)))
+  const passed = results.filter(({ ok }) => ok).length
+  return { passed, failed: results.length - passed, results }
+}
+
+/** How one run of a test went. */
+export interface Staged {
+  readonly rehearsed: Rehearsed
+  readonly missing: readonly string[]
+  readonly unused: readonly string[]
+  readonly duration_ms: number
+}
+
+type Stage = (test: TestCase, run: Pick<TestRun, 'workspace_id' | 'workflow_id'>, signal: AbortSignal) => Promise<Staged>
+
+/** A definition made ready for any number of tests; they take turns. */
+export const prepare = async (app: App, definition: Definition): Promise<Stage> => {
+  const now: { replies: ReturnType<typeof repliesOf> | null } = { replies: null }
+  const types = answered(app.use(nodeTypes), async (type, input, io) => (await now.replies?.answer(type, input, io)) ?? null)
+  const version = await compileInTurns(definition, types)
+  return async (test, run, signal) => {
+    const started = performance.now()
+    const abandon = new AbortController()
+    const replies = repliesOf(test.replies ?? {}, () => abandon.abort())
+    now.replies = replies
+    const rehearsed = await rehearse(app, {
+      version,
+      facts: factsOf(test, run),
+      trigger: test.trigger,
+      signal: AbortSignal.any([signal, abandon.signal]),
+    })
+    return { rehearsed, missing: replies.missing, unused: replies.unused(), duration_ms: Math.round(performance.now() - started) }
+  }
+}
+
+const factsOf = ({ execution = {} }: TestCase, run: Pick<TestRun, 'workspace_id' | 'workflow_id'>): ScopeFacts => ({
+  execution_id: execution.id ?? nobody,
+  workspace_id: run.workspace_id ?? nobody,
+  workflow_id: run.workflow_id ?? nobody,
+  version: execution.version ?? 0,
+  mode: execution.mode ?? 'test',
+  started_at: Date.parse(execution.started_at ?? long_ago),
+  resumeUrl: () => 'https://resume.invalid/',
+})
+
+const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: Staged): TestResult => {
+  const base = { name: test.name, unused_replies: unused, duration_ms }
+  const [path] = missing
+  if (path !== undefined) {
+    const error = `There is no recorded reply for "${path}"`
+    return { ...base, ok: false, error, differences: [{ path: `/replies/${path}`, actual: null }] }
+  }
+  const { finished, broken_off } = rehearsed
+  if (finished === null) return { ...base, ok: false, error: broken_off ?? 'It was called off', differences: [] }
+  const found = compareWith(test, rehearsed)
+  return { ...base, ok: found.length === 0, error: null, differences: found }
+}
+
+/** What came out otherwise than the test expects. */
+const compareWith = ({ expect, ignore = [] }: TestCase, { finished, steps }: Rehearsed): readonly Difference[] => {
+  const ignored = ignoring(ignore)
+  const found: Difference[] = []
+  const look = (expected: Json | undefined, actual: Json | undefined, path: string): void => {
+    if (expected !== undefined) found.push(...differences(expected, actual, path, ignored))
+  }
+  look(expect.status, finished?.status, '/status')
+  // What it failed with tells more than that there is no output.
+  if (finished?.error && expect.status === 'succeeded') found.push({ path: '/error', actual: shownValue({ ...finished.error }) })
+  else look(expect.output, finished?.output, '/output')
+  for (const field of ['code', 'node_id'] as const) look(expect.error?.[field], finished?.error?.[field] ?? null, `/error/${field}`)
+  for (const [path, output] of Object.entries(expect.steps ?? {})) look(output, steps.get(path)?.output, `/steps/${path}`)
+  for (const [path, port] of Object.entries(expect.ports ?? {})) {
+    const ended = steps.get(path)
+    if (port !== null && ended?.ports?.includes(port) === true) continue
+    look(port, ended?.port ?? null, `/ports/${path}`)
+  }
+  return found
+}
