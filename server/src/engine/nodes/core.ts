@@ -16,6 +16,7 @@ import { httpRequest } from './http-request.ts'
 import { respondNode } from './http-respond.ts'
 import { manualTrigger } from './trigger-manual.ts'
 import { eventTrigger } from './trigger-event.ts'
+import { formTrigger } from './trigger-form.ts'
 import { failureTrigger } from './trigger-failure.ts'
 import { scheduleTrigger } from './trigger-schedule.ts'
 import { webhookTrigger } from './trigger-webhook.ts'
@@ -24,6 +25,7 @@ import { webhookTrigger } from './trigger-webhook.ts'
 export const coreNodes: readonly NodeType[] = [
   manualTrigger,
   webhookTrigger,
+  formTrigger,
   scheduleTrigger,
   eventTrigger,
   failureTrigger,

@@ -9,6 +9,12 @@ export const errors = defineErrors('workflows', {
     title: 'No active workflow listens here',
     doc: 'No workflow of the workspace has published this path, or the one that did is paused.',
   },
+  form_not_found: {
+    status: 404,
+    title: 'There is no such form',
+    doc: 'No workflow of the workspace has published a form at this path, or the one that did is paused.',
+  },
+  form_from_elsewhere: { status: 403, title: 'The form was sent by the page of another site' },
   hook_unauthorized: {
     status: 401,
     title: 'The webhook does not take this call',

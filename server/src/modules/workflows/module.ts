@@ -5,6 +5,8 @@ import { followSecrets, followWebhooks } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import * as executionRoutes from './execution-routes.ts'
+import { openForm } from './forms/route.ts'
+import { formTokens } from './forms/tokens.ts'
 import { resumeExecution } from './hooks/resume.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
@@ -35,7 +37,7 @@ export default defineModule({
     'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
   events: Object.values(events),
-  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals],
+  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens],
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),
@@ -44,6 +46,7 @@ export default defineModule({
     ...Object.values(approvalRoutes),
     ...Object.values(transferRoutes),
     callHook,
+    openForm,
     resumeExecution,
   ],
   nodes: [callNode, approvalNode],

@@ -3,6 +3,7 @@ import { Definition as EngineDefinition, type Definition, limits } from '../../e
 import { ExecutionView } from '../../engine/history.ts'
 
 export type { Definition } from '../../engine/graph/definition.ts'
+export type { FormConfig } from '../../engine/nodes/trigger-form.ts'
 export type { WebhookAuth, WebhookDedupe } from '../../engine/nodes/trigger-webhook.ts'
 
 export const Id = Type.String({ format: 'uuid' })
@@ -52,7 +53,7 @@ export type WorkflowChange = Static<typeof WorkflowChange>
 export const Trigger = Type.Object({
   node_id: Type.String(),
   type: Type.String(),
-  url: Type.Optional(Type.String({ description: 'Where a webhook listens.' })),
+  url: Type.Optional(Type.String({ description: 'Where a webhook listens, or where a form is shown.' })),
   next_run_at: Type.Optional(
     Nullable(Type.String({ format: 'date-time', description: 'When a schedule fires next; null while it does not.' })),
   ),

@@ -9,4 +9,12 @@ export const settings = defineSettings({
     max: 600_000,
     doc: 'How long a webhook call waits for its workflow, in milliseconds. After that it is answered 202 and the execution goes on.',
   },
+  form_submissions_per_minute: {
+    env: 'MILLRACE_FORM_SUBMISSIONS_PER_MINUTE',
+    type: 'integer',
+    default: 30,
+    min: 1,
+    max: 100_000,
+    doc: 'How often one form is taken from one address in a minute, whether it could be read or not; then it is answered 429. Of IPv6 the first 64 bits count as one address.',
+  },
 })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
-import type { Definition, Status, WebhookAuth, WebhookDedupe } from './schema.ts'
+import type { Definition, FormConfig, Status, WebhookAuth, WebhookDedupe } from './schema.ts'
 
 /** A trigger as it is stored: a webhook's URL depends on where the installation is reached, its path does not. */
 export interface StoredTrigger {
@@ -193,6 +193,7 @@ export interface WebhookRow {
   readonly auth: WebhookAuth | null
   readonly secret_id: string | null
   readonly dedupe: WebhookDedupe | null
+  readonly form: FormConfig | null
 }
 
 /** Which of these addresses other workflows of the caller's workspace hold. */
@@ -243,6 +244,7 @@ export interface LiveRow {
   readonly reply_status: number | null
   readonly auth: WebhookAuth | null
   readonly dedupe: WebhookDedupe | null
+  readonly form: FormConfig | null
 }
 
 /**
@@ -266,6 +268,7 @@ export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<rea
       'h.status as reply_status',
       'h.auth',
       'h.dedupe',
+      'h.form',
     ])
     .$if(ids !== null, (query) => query.where(sql<boolean>`w.id = any(${ids}::uuid[])`))
     .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))

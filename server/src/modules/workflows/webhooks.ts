@@ -1,12 +1,14 @@
 import type { Definition, DefinitionNode } from '../../engine/graph/definition.ts'
+import { type FormConfig, formTrigger } from '../../engine/nodes/trigger-form.ts'
 import { methodsOf, type WebhookAuth, type WebhookConfig, type WebhookDedupe, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
 import { defaultDedupe, deliveryMistake } from './hooks/deliveries.ts'
 import { authMistakes } from './hooks/signatures.ts'
+import { form_method } from './hooks/table.ts'
 import { isJsonObject } from '../../lib/json.ts'
 import type { Problem } from './schema.ts'
 import type { StoredTrigger, WebhookRow } from './store.ts'
 
-/** A webhook as a definition declares it: one entry per method. */
+/** A webhook as a definition declares it, one entry per method; or a form. */
 export interface DeclaredWebhook {
   /** Of the node in the definition. */
   readonly index: number
@@ -18,6 +20,7 @@ export interface DeclaredWebhook {
   readonly auth: WebhookAuth | null
   readonly secret_id: string | null
   readonly dedupe: WebhookDedupe | null
+  readonly form: FormConfig | null
 }
 
 const isTrigger = (node: DefinitionNode): boolean => node.type.startsWith('trigger.') && node.disabled !== true
@@ -25,18 +28,19 @@ const isTrigger = (node: DefinitionNode): boolean => node.type.startsWith('trigg
 /** A draft may hold anything; what the check would refuse listens nowhere. */
 const pathOf = (node: DefinitionNode): string | null => {
   const path = node.config?.['path']
-  return node.type === webhookTrigger.type && typeof path === 'string' ? path : null
+  return (node.type === webhookTrigger.type || node.type === formTrigger.type) && typeof path === 'string' ? path : null
 }
 
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
 
 const responds = ['immediate', 'last_node', 'respond_node'] as const
 
-/** The webhooks of a definition. */
+/** The webhooks and forms of a definition. */
 export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =>
   definition.nodes.flatMap((node, index) => {
     const path = pathOf(node)
     if (path === null || !isTrigger(node)) return []
+    if (node.type === formTrigger.type) return [declaredForm(index, node.id, path, node.config as unknown as FormConfig)]
     const config = node.config as unknown as WebhookConfig
     const respond = responds.find((mode) => mode === config.respond) ?? 'immediate'
     const methods = methodsOf(config)
@@ -54,8 +58,14 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
       auth,
       secret_id,
       dedupe,
+      form: null,
     }))
   })
+
+const declaredForm = (index: number, node_id: string, path: string, form: FormConfig): DeclaredWebhook => {
+  const respond = form.respond === 'last_node' ? 'last_node' : 'immediate'
+  return { index, node_id, method: form_method, path, respond, status: null, auth: null, secret_id: null, dedupe: null, form }
+}
 
 const most_triggers = 200
 const longest_path = 200
@@ -114,7 +124,8 @@ export const webhookProblems = (
   webhooks: readonly DeclaredWebhook[],
   taken: readonly { readonly method: string; readonly path: string }[],
 ): readonly Problem[] => {
-  const addressOf = ({ method, path }: { readonly method: string; readonly path: string }): string => `${method} /${path}`
+  const addressOf = ({ method, path }: { readonly method: string; readonly path: string }): string =>
+    method === form_method ? `The form /${path}` : `${method} /${path}`
   const others = new Set(taken.map(addressOf))
   const own = new Map<string, DeclaredWebhook>()
   return webhooks.flatMap((webhook) => {

@@ -6,6 +6,7 @@ import { requireRevision } from '../../platform/http/etag.ts'
 import { httpService } from '../../platform/http/http-service.ts'
 import { limits, type Definition } from '../../engine/graph/definition.ts'
 import { listExecutions } from '../../engine/history.ts'
+import { formTrigger } from '../../engine/nodes/trigger-form.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
 import { changesOf } from './changes.ts'
 import { errors } from './errors.ts'
@@ -30,7 +31,7 @@ export const nowOf = (ctx: Ctx): string => new Date(ctx.now()).toISOString()
 
 export const authorOf = (ctx: Ctx): string | null => (ctx.actor.type === 'user' ? ctx.actor.user_id : null)
 
-/** Stored triggers as they are shown: webhooks with the address they are reached at. */
+/** Stored triggers as they are shown: webhooks and forms with the address they are reached at. */
 export const shownTriggers = async (
   ctx: Ctx,
   workspace_id: string,
@@ -38,9 +39,10 @@ export const shownTriggers = async (
 ): Promise<Trigger[][]> => {
   const any = lists.some((triggers) => triggers.some(({ path }) => path !== undefined))
   const slug = any ? (await workspaces.slugsOf(ctx, [workspace_id])).get(workspace_id) : undefined
-  const base = `${ctx.use(httpService).url()}/hooks/${slug}`
+  const base = ctx.use(httpService).url()
+  const urlOf = (type: string, path: string): string => `${base}/${type === formTrigger.type ? 'forms' : 'hooks'}/${slug}/${path}`
   return lists.map((triggers) =>
-    triggers.map(({ path, ...trigger }) => (path === undefined ? trigger : { ...trigger, url: `${base}/${path}` })),
+    triggers.map(({ path, ...trigger }) => (path === undefined ? trigger : { ...trigger, url: urlOf(trigger.type, path) })),
   )
 }
 

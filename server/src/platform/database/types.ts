@@ -495,6 +495,7 @@ export interface WorkflowWebhooksTable {
   auth: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
   secret_id: string | null
   dedupe: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  form: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
 }
 
 export interface WorkflowsTable {

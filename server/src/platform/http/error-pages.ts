@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { escapeHtml } from '../../lib/html.ts'
 import type { ErrorDeclaration, Errors } from '../errors.ts'
 import { httpErrors } from './errors.ts'
 import type { RawReply, RawRequest, Route } from './route.ts'
@@ -26,7 +27,7 @@ export const errorPages = (errors: readonly Errors[]): readonly Route[] => {
         if (wantsJson(request)) return sendJson(reply, { items: codes.map((code) => described(code, all.get(code) as ErrorDeclaration)) })
         const rows = codes.map(
           (code) =>
-            `<tr><td>${all.get(code)?.status}</td><td><a href="/docs/errors/${escape(code)}"><code>${escape(code)}</code></a></td><td>${escape(all.get(code)?.title ?? '')}</td></tr>`,
+            `<tr><td>${all.get(code)?.status}</td><td><a href="/docs/errors/${escapeHtml(code)}"><code>${escapeHtml(code)}</code></a></td><td>${escapeHtml(all.get(code)?.title ?? '')}</td></tr>`,
         )
         reply.send(200, headers, page('Errors', `<table>${rows.join('')}</table>`))
       },
@@ -48,7 +49,7 @@ export const errorPages = (errors: readonly Errors[]): readonly Route[] => {
           headers,
           page(
             declaration.title,
-            `<p><code>${escape(code)}</code>, HTTP status ${declaration.status}</p>${doc}<p><a href="/docs/errors">All errors</a></p>`,
+            `<p><code>${escapeHtml(code)}</code>, HTTP status ${declaration.status}</p>${doc}<p><a href="/docs/errors">All errors</a></p>`,
           ),
         )
       },
@@ -71,11 +72,7 @@ const wantsJson = (request: RawRequest): boolean => {
 const sendJson = (reply: RawReply, value: object): void =>
   reply.send(200, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=3600' }, JSON.stringify(value))
 
-const entities: { readonly [character: string]: string } = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-
-const escape = (text: string): string => text.replaceAll(/[&<>"]/g, (character) => entities[character] as string)
-
-const prose = (text: string): string => escape(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>')
+const prose = (text: string): string => escapeHtml(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>')
 
 const page = (title: string, body: string): string =>
-  `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)} · Millrace</title><style>${style}</style><h1>${escape(title)}</h1>${body}</html>`
+  `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)} · Millrace</title><style>${style}</style><h1>${escapeHtml(title)}</h1>${body}</html>`

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { attributes, escapeHtml } from '../../lib/html.ts'
 import { type RawRoute, rawRoute } from './route.ts'
 
 export interface FormField {
@@ -122,16 +123,8 @@ for (const form of forms) form.addEventListener('submit', async (event) => {
 if (token === '') { show(null); say('bad', 'This address is not complete. Open the link again, whole.') }
 `
 
-const escapes: { readonly [character: string]: string } = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => escapes[character] as string)
-
-const attributes = (values: { readonly [name: string]: string | number | true | undefined }): string =>
-  Object.entries(values)
-    .flatMap(([name, value]) => (value === undefined ? [] : [value === true ? ` ${name}` : ` ${name}="${escape(String(value))}"`]))
-    .join('')
-
 const fieldOf = ({ name, label, type, autocomplete, min_length, max_length = 1_024, optional, hint }: FormField, id: string): string => {
-  if (type === 'checkbox') return `<label class="check"><input${attributes({ type, name })}>${escape(label)}</label>`
+  if (type === 'checkbox') return `<label class="check"><input${attributes({ type, name })}>${escapeHtml(label)}</label>`
   const input = attributes({
     id,
     name,
@@ -141,8 +134,8 @@ const fieldOf = ({ name, label, type, autocomplete, min_length, max_length = 1_0
     maxlength: max_length,
     required: optional ? undefined : true,
   })
-  const small = hint === undefined ? '' : `\n<small>${escape(hint)}</small>`
-  return `<label for="${id}">${escape(label)}${optional ? ' <small>(optional)</small>' : ''}</label><input${input}>${small}`
+  const small = hint === undefined ? '' : `\n<small>${escapeHtml(hint)}</small>`
+  return `<label for="${id}">${escapeHtml(label)}${optional ? ' <small>(optional)</small>' : ''}</label><input${input}>${small}`
 }
 
 const formOf = (form: PageForm, index: number): string => {
@@ -151,11 +144,11 @@ const formOf = (form: PageForm, index: number): string => {
   const named = Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value]))
   return [
     `<section${after === undefined ? '' : ' hidden'}>`,
-    ...(title === undefined ? [] : [`<h2>${escape(title)}</h2>`]),
-    ...(text === undefined ? [] : [`<p>${escape(text)}</p>`]),
+    ...(title === undefined ? [] : [`<h2>${escapeHtml(title)}</h2>`]),
+    ...(text === undefined ? [] : [`<p>${escapeHtml(text)}</p>`]),
     `<form method="post"${attributes(named)}>`,
     ...fields.map((field) => fieldOf(field, `${field.name}-${index}`)),
-    `<button>${escape(button)}</button>`,
+    `<button>${escapeHtml(button)}</button>`,
     '</form>',
     '</section>',
   ].join('\n')
@@ -167,15 +160,15 @@ const htmlOf = ({ title, text, forms }: FormPage): string => `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>${escape(title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${style}</style>
 </head>
 <body>
-<h1>${escape(title)}</h1>
-<p>${escape(text)}</p>
+<h1>${escapeHtml(title)}</h1>
+<p>${escapeHtml(text)}</p>
 ${forms.map(formOf).join('\n')}
 <div id="answer" role="status" hidden></div>
-<noscript><p>This page needs JavaScript. Without it: send the token of the link, and what the form asks for, as JSON to <code>POST ${escape(forms[0]?.action ?? '')}</code>.</p></noscript>
+<noscript><p>This page needs JavaScript. Without it: send the token of the link, and what the form asks for, as JSON to <code>POST ${escapeHtml(forms[0]?.action ?? '')}</code>.</p></noscript>
 <script>${script}</script>
 </body>
 </html>

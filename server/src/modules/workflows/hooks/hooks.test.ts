@@ -387,6 +387,7 @@ test('what is known of a workflow gives way to a later revision only', () => {
     status: null,
     auth: null,
     deliveries: null,
+    form: null,
     method: 'POST',
     path: 'x',
   } as const
@@ -416,6 +417,7 @@ test('an address that has changed hands stays with its new holder', () => {
       status: null,
       auth: null,
       deliveries: null,
+      form: null,
       method: 'POST',
       path: 'x',
     } as const

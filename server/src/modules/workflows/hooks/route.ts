@@ -122,7 +122,7 @@ const busy = (error: unknown): unknown =>
     : error
 
 /** The caller may be a stranger: how much of its plan the workspace has used is not theirs to know. */
-const refused = (error: unknown): unknown => {
+export const refused = (error: unknown): unknown => {
   if (!(error instanceof Problem) || error.code !== planErrors.limit_reached.code) return busy(error)
   const { 'violated-policies': violated = [], feature = null } = error.details.extra ?? {}
   return planErrors.limit_reached({

@@ -1,3 +1,4 @@
+import type { FormConfig } from '../../../engine/nodes/trigger-form.ts'
 import type { WebhookAuth } from '../../../engine/nodes/trigger-webhook.ts'
 import type { App } from '../../../platform/context.ts'
 import { defineService } from '../../../platform/service.ts'
@@ -18,7 +19,12 @@ export interface Hook {
   readonly auth: WebhookAuth | null
   /** Null: each call stands for itself. */
   readonly deliveries: Deliveries | null
+  /** Of a form, as its trigger describes it. */
+  readonly form: FormConfig | null
 }
+
+/** What a form stands under among the methods of its path: no request has it. */
+export const form_method = 'FORM'
 
 /** The webhooks of one workflow as of one revision of it; none while it is not active. */
 export interface LiveWorkflow {
@@ -30,10 +36,12 @@ export interface LiveWorkflow {
 
 type Methods = ReadonlyMap<string, Hook>
 
-/** Every active webhook of the installation, in memory. */
+/** Every active webhook and form of the installation, in memory. */
 export interface HookTable {
   /** By method, at `<slug>/<path>`; undefined when no active workflow listens there. */
   readonly at: (address: string) => Methods | undefined
+  /** The active form at `<slug>/<path>`. */
+  readonly formAt: (address: string) => Hook | undefined
   /** Takes over what a workflow has now, at each slug of its workspace. An older revision than the one that is known changes nothing. */
   readonly apply: (live: LiveWorkflow, slugs: readonly string[]) => void
   /** Reads some workflows again; all of them with null. */
@@ -48,6 +56,9 @@ interface Known {
   /** The round of reading that it was last seen in. */
   readonly round: number
 }
+
+/** Forms have addresses of their own: a webhook may have the same path. */
+const formAddress = (address: string): string => `${form_method}:${address}`
 
 const why = 'webhook addresses are kept in memory, those of all workspaces'
 
@@ -68,7 +79,7 @@ export const createHookTable = (): HookTable => {
     forget(live.workflow_id)
     const addresses = live.hooks.flatMap(({ method, path, ...hook }) =>
       slugs.map((slug) => {
-        const address = `${slug}/${path}`
+        const address = method === form_method ? formAddress(`${slug}/${path}`) : `${slug}/${path}`
         const methods = byAddress.get(address) ?? new Map<string, Hook>()
         byAddress.set(address, methods.set(method, hook))
         return address
@@ -108,6 +119,7 @@ export const createHookTable = (): HookTable => {
 
   return {
     at: (address) => byAddress.get(address),
+    formAt: (address) => byAddress.get(formAddress(address))?.get(form_method),
     apply,
     refresh,
     refreshWorkspace: async (app, workspace_id) => {
@@ -126,9 +138,9 @@ const liveOf = (rows: readonly store.LiveRow[]): readonly LiveWorkflow[] =>
 const hookOf = (row: store.LiveRow): LiveWorkflow['hooks'] => {
   const { method, path, version, node_id, respond } = row
   if (row.status !== 'active' || method === null || path === null || version === null || node_id === null || respond === null) return []
-  const { id: workflow_id, workspace_id, reply_status: status, auth } = row
+  const { id: workflow_id, workspace_id, reply_status: status, auth, form } = row
   const deliveries = row.dedupe === null ? null : deliveriesOf(row.dedupe)
-  return [{ method, path, workspace_id, workflow_id, version, node_id, respond, status, auth, deliveries }]
+  return [{ method, path, workspace_id, workflow_id, version, node_id, respond, status, auth, deliveries, form }]
 }
 
 export const hookTable = defineService<HookTable>({
