@@ -3,10 +3,10 @@ import { jsonSize } from '../lib/json-size.ts'
 import { isJsonObject, type Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import type { ExecutionStatus } from './contract.ts'
-import { gatherer, lastStep } from './gather.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
+import { lastRecord, outputOf, record_batch, recordsOf } from './read-records.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const Time = Type.String({ format: 'date-time' })
@@ -75,21 +75,8 @@ export const ExecutionView = Type.Object({
 })
 export type ExecutionView = Static<typeof ExecutionView>
 
-export interface ExecutionFilter {
-  readonly workflow_id?: string | undefined
-  readonly status?: ExecutionSummary['status'] | undefined
-  readonly trigger?: string | undefined
-  readonly version?: number | undefined
-  /** ISO 8601; on `started_at`. */
-  readonly from?: string | undefined
-  readonly to?: string | undefined
-  /** The id after which the page begins, in the page's order. */
-  readonly after?: string | undefined
-  readonly order: 'asc' | 'desc'
-  readonly limit: number
-}
-
-const columns = [
+/** Of a row that `summaryOf` reads. */
+export const columns = [
   'id',
   'workflow_id',
   'version',
@@ -101,32 +88,6 @@ const columns = [
   'started_at',
   'finished_at',
 ] as const
-
-const filtered = (db: ReadDb, filter: Omit<ExecutionFilter, 'after' | 'order' | 'limit'>) => {
-  let query = db.selectFrom('executions').where('mode', '<>', 'job')
-  if (filter.workflow_id !== undefined) query = query.where('workflow_id', '=', filter.workflow_id)
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
-  if (filter.trigger !== undefined) query = query.where('trigger_type', '=', filter.trigger)
-  if (filter.version !== undefined) query = query.where('version', '=', filter.version)
-  if (filter.from !== undefined) query = query.where('started_at', '>=', filter.from)
-  if (filter.to !== undefined) query = query.where('started_at', '<', filter.to)
-  return query
-}
-
-/** Executions of the caller's workspace by id, which is by time. */
-export const listExecutions = async (db: ReadDb, filter: ExecutionFilter): Promise<ExecutionSummary[]> => {
-  let query = filtered(db, filter)
-  if (filter.after !== undefined) query = query.where('id', filter.order === 'asc' ? '>' : '<', filter.after)
-  const rows = await query.select(columns).orderBy('id', filter.order).limit(filter.limit).execute()
-  return rows.map(summaryOf)
-}
-
-export const countExecutions = async (db: ReadDb, filter: Omit<ExecutionFilter, 'after' | 'order' | 'limit'>): Promise<number> => {
-  const { total } = await filtered(db, filter)
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow()
-  return total
-}
 
 export interface ReadOptions {
   /** With the inputs and outputs of the steps. */
@@ -141,8 +102,10 @@ export const readExecution = async (
   id: string,
   options: ReadOptions,
 ): Promise<(ExecutionView & { readonly records: number }) | undefined> => {
-  const [row, first, final] = await Promise.all([selectOne(db, id), recordsOf(db, id, 0, 1), lastRecord(db, id)])
+  const [row, first, latest] = await Promise.all([selectOne(db, id), recordsOf(db, id, 0, 1), lastRecord(db, id)])
   if (row === undefined) return undefined
+  // Read beside the row, the last record may be one from before the end that the row tells of.
+  const final = row.finished_at !== null && latest?.body.ending === undefined ? await lastRecord(db, id) : latest
   const payload = first[0]?.body.trigger?.payload ?? null
   const { steps, next_record } = await stepsFrom(db, id, options.from_record ?? 0)
   const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, payload, steps)) : null
@@ -150,45 +113,15 @@ export const readExecution = async (
     ...summaryOf(row),
     parent_execution_id: row.parent_execution_id,
     input: payload,
-    output: row.status === 'succeeded' ? await outputOf(db, id, final?.body, payload) : null,
+    output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final.body) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
     next_record,
     records: (final?.seq ?? -1) + 1,
   }
 }
 
-interface RecordRow {
-  readonly seq: number
-  readonly body: RecordBody
-}
-
 /** Steps of one reply, about: a record is listed as a whole. */
 const most_steps = 1_000
-/** Records read at a time. */
-const record_batch = 100
-
-const recordsOf = async (db: ReadDb, id: string, from: number, limit: number): Promise<readonly RecordRow[]> => {
-  const rows = await db
-    .selectFrom('execution_records')
-    .select(['seq', 'body'])
-    .where('execution_id', '=', id)
-    .where('seq', '>=', from)
-    .orderBy('seq')
-    .limit(limit)
-    .execute()
-  return rows as unknown as readonly RecordRow[]
-}
-
-const lastRecord = async (db: ReadDb, id: string): Promise<RecordRow | undefined> => {
-  const row = await db
-    .selectFrom('execution_records')
-    .select(['seq', 'body'])
-    .where('execution_id', '=', id)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row as unknown as RecordRow | undefined
-}
 
 const stepsFrom = async (
   db: ReadDb,
@@ -197,27 +130,13 @@ const stepsFrom = async (
 ): Promise<{ readonly steps: readonly Step[]; readonly next_record: number | null }> => {
   const steps: Step[] = []
   for (let next = from; ;) {
-    const rows = await recordsOf(db, id, next, record_batch)
+    const rows = await recordsOf(db, id, next)
     for (const { seq, body } of rows) {
       if (steps.length >= most_steps) return { steps, next_record: seq }
       for (const step of body.steps) steps.push(step)
       next = seq + 1
     }
     if (rows.length < record_batch) return { steps, next_record: null }
-  }
-}
-
-/** What an execution that has succeeded gave. Where that is what a loop gave, it is put together of all its records. */
-const outputOf = async (db: ReadDb, id: string, final: RecordBody | undefined, payload: Json): Promise<Json> => {
-  const last = lastStep(final?.steps ?? [])
-  if (last === undefined) return payload
-  if (last.gathered !== true) return last.output
-  const gathered = gatherer()
-  for (let next = 0; ;) {
-    const rows = await recordsOf(db, id, next, record_batch)
-    for (const { body } of rows) gathered.add(body)
-    if (rows.length < record_batch) return gathered.outputOf(last)
-    next += rows.length
   }
 }
 
@@ -233,7 +152,7 @@ const selectOne = (db: ReadDb, id: string) =>
 
 type Row = { readonly [Column in (typeof columns)[number]]: unknown }
 
-const summaryOf = (row: Row): ExecutionSummary => {
+export const summaryOf = (row: Row): ExecutionSummary => {
   const { trigger_type, trigger_node_id, ...rest } = row as Omit<ExecutionSummary, 'trigger'> & {
     trigger_type: string
     trigger_node_id: string

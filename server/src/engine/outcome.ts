@@ -1,54 +1,54 @@
 import type { ReadDb } from '../platform/database/open.ts'
-import type { Finished, FinalStatus } from './contract.ts'
-import { gatherer, lastStep } from './gather.ts'
+import type { Finished } from './contract.ts'
 import type { Definition } from './graph/definition.ts'
-import type { RecordBody } from './journal/record.ts'
 import type { HttpReply } from './node.ts'
+import { lastRecord, outputOf, record_batch, recordsOf } from './read-records.ts'
 
-/** What an execution has come to, as far as its journal tells. */
-export interface KnownOutcome {
-  /** What the first `http.respond` answered; null while none has. */
-  readonly reply: HttpReply | null
-  /** Null while it goes on. */
-  readonly finished: Finished | null
+/** How an execution that another process may hold has ended: its last record says it. Null while it goes on, or when there is none of this id. */
+export const readFinished = async (db: ReadDb, execution_id: string): Promise<Finished | null> => {
+  const final = await lastRecord(db, execution_id)
+  const ending = final?.body.ending
+  if (final === undefined || ending === undefined) return null
+  const output = ending.status === 'succeeded' ? await outputOf(db, execution_id, final.body) : null
+  return { status: ending.status, output, error: ending.error }
 }
 
-/** For whoever asks after an execution that another process may hold. Undefined when there is none of this id. */
-export const readOutcome = async (db: ReadDb, execution_id: string): Promise<KnownOutcome | undefined> => {
-  const [row, records] = await Promise.all([
-    db.selectFrom('executions').select(['workflow_id', 'version']).where('id', '=', execution_id).executeTakeFirst(),
-    db.selectFrom('execution_records').select('body').where('execution_id', '=', execution_id).orderBy('seq').execute(),
-  ])
-  if (row === undefined) return undefined
-  const bodies = records.map((record) => record.body as unknown as RecordBody)
-  const steps = bodies.flatMap((body) => body.steps).filter((step) => step.retry_at === null)
-  const ending = bodies.at(-1)?.ending
-  const gathered = gatherer()
-  for (const body of bodies) gathered.add(body)
-  const last = lastStep(steps)
-  const output = last === undefined ? (bodies[0]?.trigger?.payload ?? null) : gathered.outputOf(last)
-  return {
-    reply: await replyIn(db, row, steps),
-    finished:
-      ending === undefined
-        ? null
-        : { status: ending.status satisfies FinalStatus, output: ending.status === 'succeeded' ? output : null, error: ending.error },
+/** What the first `http.respond` of an execution answered; undefined while that is open, null when it has ended without. */
+export type ReplySearch = () => Promise<HttpReply | null | undefined>
+
+/** Looks for the reply of an execution, each time only at what its journal has gained since. */
+export const replySearch = (db: ReadDb, execution_id: string): ReplySearch => {
+  let responding: ReadonlySet<string> | null = null
+  let next = 0
+  return async () => {
+    responding ??= await respondingNodes(db, execution_id)
+    if (responding === null) return undefined
+    if (responding.size === 0) {
+      const final = await lastRecord(db, execution_id)
+      return final?.body.ending === undefined ? undefined : null
+    }
+    for (;;) {
+      const rows = await recordsOf(db, execution_id, next)
+      for (const { seq, body } of rows) {
+        const said = body.steps.find(({ node_id, status }) => status === 'succeeded' && responding?.has(node_id))
+        if (said !== undefined) return { headers: {}, ...(said.output as unknown as Omit<HttpReply, 'headers'>) }
+        if (body.ending !== undefined) return null
+        next = seq + 1
+      }
+      if (rows.length < record_batch) return undefined
+    }
   }
 }
 
-const replyIn = async (
-  db: ReadDb,
-  { workflow_id, version }: { readonly workflow_id: string; readonly version: number },
-  steps: RecordBody['steps'],
-): Promise<HttpReply | null> => {
-  const deployed = await db
-    .selectFrom('engine_versions')
-    .select('definition')
-    .where('workflow_id', '=', workflow_id)
-    .where('version', '=', version)
+/** Null when there is no such execution. */
+const respondingNodes = async (db: ReadDb, execution_id: string): Promise<ReadonlySet<string> | null> => {
+  const row = await db
+    .selectFrom('executions as e')
+    .leftJoin('engine_versions as v', (join) => join.onRef('v.workflow_id', '=', 'e.workflow_id').onRef('v.version', '=', 'e.version'))
+    .select('v.definition')
+    .where('e.id', '=', execution_id)
     .executeTakeFirst()
-  const { nodes } = (deployed?.definition ?? { nodes: [] }) as unknown as Pick<Definition, 'nodes'>
-  const responding = new Set(nodes.flatMap(({ id, type }) => (type === 'http.respond' ? [id] : [])))
-  const said = steps.find(({ node_id, status }) => responding.has(node_id) && status === 'succeeded')
-  return said === undefined ? null : { headers: {}, ...(said.output as unknown as Omit<HttpReply, 'headers'>) }
+  if (row === undefined) return null
+  const { nodes } = (row.definition ?? { nodes: [] }) as unknown as Pick<Definition, 'nodes'>
+  return new Set(nodes.flatMap(({ id, type }) => (type === 'http.respond' ? [id] : [])))
 }

@@ -39,6 +39,14 @@ export const idSource = (now: () => number): (() => string) => {
   }
 }
 
+/** The lowest UUIDv7 of a time in Unix milliseconds: a bound for ranges of ids that are ranges of time. Of a time before 1970 the lowest of all. */
+export const firstId = (ms: number): string => {
+  const millis = Math.min(Math.max(Math.floor(ms), 0), 2 ** 48 - 1)
+    .toString(16)
+    .padStart(12, '0')
+  return `${millis.slice(0, 8)}-${millis.slice(8)}-0000-0000-000000000000`
+}
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 export const isUuid = (value: unknown): value is string => typeof value === 'string' && uuid.test(value)

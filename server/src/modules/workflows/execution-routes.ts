@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { ExecutionSummary, ExecutionView, executionStatuses } from '../../engine/history.ts'
+import type { ExecutionFilter } from '../../engine/list-executions.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
 import { keyset, pageOf, pageQuery } from '../../platform/http/paging.ts'
 import { reply, route } from '../../platform/http/route.ts'
@@ -17,16 +18,28 @@ const Time = (description: string) =>
 
 const query = Type.Object({
   ...pageQuery,
-  status: Type.Optional(Type.Union(executionStatuses.map((status) => Type.Literal(status)))),
+  status: Type.Optional(
+    Type.Array(Type.Union(executionStatuses.map((status) => Type.Literal(status))), {
+      minItems: 1,
+      maxItems: executionStatuses.length,
+      description: 'Give it several times for several: `status=failed&status=timed_out`.',
+    }),
+  ),
+  mode: Type.Optional(ExecutionSummary.properties.mode),
   trigger: Type.Optional(
     Type.String({ minLength: 1, maxLength: 100, description: 'Type of the trigger: `trigger.webhook`, or `webhook` for short.' }),
   ),
   version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647 })),
   from: Time('Started at this time or later; a date is its midnight in UTC.'),
   to: Time('Started before this time.'),
+  error: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'Part of the code or the message of the error, in upper or lower case.' }),
+  ),
+  error_code: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'The whole code of the error: `http.status`.' })),
+  parent_execution_id: Type.Optional(Type.String({ format: 'uuid', description: 'The execution that has called it.' })),
 })
 
-type Query = executions.Filter & {
+type Query = ExecutionFilter & {
   readonly limit: number
   readonly order: 'asc' | 'desc'
   readonly cursor?: string
@@ -40,11 +53,11 @@ const page = async (ctx: Ctx, input: Query) => {
   const type = trigger === undefined || trigger.startsWith('trigger.') ? trigger : `trigger.${trigger}`
   const filter = { ...rest, trigger: type, from: instant(from), to: instant(to) }
   const after = byId.after(cursor === undefined ? {} : { cursor })
-  const [rows, counted] = await Promise.all([
+  const [found, counted] = await Promise.all([
     executions.list(ctx, filter, { after, limit: limit + 1, descending: order === 'desc' }),
     total === true ? executions.count(ctx, filter) : undefined,
   ])
-  return byId.page(rows, limit, ({ id }) => id, counted)
+  return byId.searched(found.executions, limit, ({ id }) => id, found.go_on_after, counted)
 }
 
 export const executeWorkflow = route({
@@ -66,10 +79,14 @@ export const executeWorkflow = route({
   },
 })
 
+const searching =
+  'A page may hold fewer items than `limit` and have a `next_cursor` all the same: where few of many fit, each page looks at so many executions and no more.'
+
 export const listExecutions = route({
   method: 'GET',
   path: '/workflows/executions',
   summary: 'Executions of all workflows of the workspace',
+  description: searching,
   allow: 'workflows:read',
   query,
   replies: { 200: pageOf(ExecutionSummary) },
@@ -80,6 +97,7 @@ export const listExecutionsOfWorkflow = route({
   method: 'GET',
   path: '/workflows/{id}/executions',
   summary: 'Executions of a workflow',
+  description: searching,
   allow: 'workflows:read',
   params,
   query,

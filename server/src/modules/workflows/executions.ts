@@ -1,15 +1,7 @@
 import type { StartExecution } from '../../engine/contract.ts'
 import { engine, type Running } from '../../engine/engine.ts'
-import {
-  countExecutions,
-  type ExecutionFilter,
-  executionStatuses,
-  type ExecutionSummary,
-  type ExecutionView,
-  listExecutions,
-  type ReadOptions,
-  readExecution,
-} from '../../engine/history.ts'
+import { executionStatuses, type ExecutionView, type ReadOptions, readExecution } from '../../engine/history.ts'
+import { countExecutions, type ExecutionFilter, type FoundExecutions, listExecutions } from '../../engine/list-executions.ts'
 import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
@@ -18,9 +10,6 @@ import { keyFor } from './hooks/deliveries.ts'
 import { following, startOnce } from './once.ts'
 import { start } from './start.ts'
 import { authorOf, type Revised, summary, workspaceOf } from './workflows.ts'
-
-/** Without its place in a list. */
-export type Filter = Omit<ExecutionFilter, 'after' | 'order' | 'limit'>
 
 /**
  * Starts the published version by hand: at its `trigger.manual`, or at its first trigger when it has none, with `input` as the trigger's
@@ -91,17 +80,18 @@ const within = async (work: Promise<unknown>, wait_ms: number, signal: AbortSign
 /** Errors: 404 `workflows.not_found` when the filter names a workflow that the caller's workspace has not. */
 export const list = async (
   ctx: Ctx,
-  filter: Filter,
+  filter: ExecutionFilter,
   page: { readonly after: string | null; readonly limit: number; readonly descending: boolean },
-): Promise<readonly ExecutionSummary[]> => {
-  const [executions] = await Promise.all([
-    listExecutions(ctx.db, { ...filter, after: page.after ?? undefined, limit: page.limit, order: page.descending ? 'desc' : 'asc' }),
+): Promise<FoundExecutions> => {
+  const [found] = await Promise.all([
+    listExecutions(ctx.db, filter, { after: page.after ?? undefined, limit: page.limit, order: page.descending ? 'desc' : 'asc' }),
     filter.workflow_id === undefined ? null : summary(ctx, filter.workflow_id),
   ])
-  return executions
+  return found
 }
 
-export const count = (ctx: Ctx, filter: Filter): Promise<number> => countExecutions(ctx.db, filter)
+/** In a transaction, which has a connection to itself: counting many takes long, and others wait behind it where reads are shared. */
+export const count = (ctx: Ctx, filter: ExecutionFilter): Promise<number> => ctx.tx((tx) => countExecutions(tx.db, filter))
 
 /** Records are only ever added: their number and the status tell every state of an execution from every other. */
 const revisionOf = ({ records, status }: { readonly records: number; readonly status: ExecutionView['status'] }): number =>

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Once, StartExecution } from '../../engine/contract.ts'
 import { engine, type Running } from '../../engine/engine.ts'
 import { errors as engineErrors } from '../../engine/errors.ts'
-import { type KnownOutcome, readOutcome } from '../../engine/outcome.ts'
+import { readFinished, replySearch } from '../../engine/outcome.ts'
 import type { App } from '../../platform/context.ts'
 import { Problem } from '../../platform/errors.ts'
 import { start } from './start.ts'
@@ -43,11 +43,10 @@ const longest_ms = 600_000
 /** An execution that is under way somewhere, as the one who started it sees it. */
 export const following = (app: App, workspace_id: string, execution_id: string): Running => {
   const { db } = app.asSystem('a call that came again is answered like the first one', workspace_id)
-  const until = async <T>(found: (outcome: KnownOutcome) => T | undefined): Promise<T> => {
+  const until = async <T>(look: () => Promise<T | undefined>): Promise<T> => {
     const over = app.now() + longest_ms
     for (let wait = pauses.first_ms; app.now() < over; wait = Math.min(wait * 2, pauses.most_ms)) {
-      const outcome = await readOutcome(db, execution_id)
-      const known = outcome === undefined ? undefined : found(outcome)
+      const known = await look()
       if (known !== undefined) return known
       await pause(wait, undefined, { ref: false })
     }
@@ -62,10 +61,10 @@ export const following = (app: App, workspace_id: string, execution_id: string):
     execution_id,
     accepted: Promise.resolve(),
     get replied() {
-      return quietly(until(({ reply, finished }) => (reply === null && finished === null ? undefined : reply)))
+      return quietly(until(replySearch(db, execution_id)))
     },
     get finished() {
-      return quietly(until(({ finished }) => finished ?? undefined))
+      return quietly(until(async () => (await readFinished(db, execution_id)) ?? undefined))
     },
   }
 }

@@ -5,7 +5,7 @@ import { httpErrors } from '../../platform/http/errors.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { httpService } from '../../platform/http/http-service.ts'
 import { limits, type Definition } from '../../engine/graph/definition.ts'
-import { listExecutions } from '../../engine/history.ts'
+import { listExecutions } from '../../engine/list-executions.ts'
 import { formTrigger } from '../../engine/nodes/trigger-form.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
 import { changesOf } from './changes.ts'
@@ -115,9 +115,9 @@ export const count = (ctx: Ctx, filter: store.WorkflowFilter): Promise<number> =
 
 /** With its last execution. Errors: 404 `workflows.not_found`. */
 export const get = async (ctx: Ctx, id: string): Promise<Revised<Workflow>> => {
-  const [row, executions] = await Promise.all([
+  const [row, { executions }] = await Promise.all([
     store.workflowById(ctx.db, id),
-    listExecutions(ctx.db, { workflow_id: id, order: 'desc', limit: 1 }),
+    listExecutions(ctx.db, { workflow_id: id }, { order: 'desc', limit: 1 }),
   ])
   if (row === undefined) throw errors.not_found()
   return { ...(await shown(ctx, row)), last_execution: executions[0] ?? null }

@@ -40,6 +40,17 @@ export interface Keyset<Key extends TSchema> {
   readonly after: (query: { readonly cursor?: string }) => Static<Key> | null
   /** Makes the page of `limit + 1` rows: the extra one only tells that there is a next page. */
   readonly page: <Row>(rows: readonly Row[], limit: number, keyOf: (row: Row) => Static<Key>, total?: number) => Page<Row>
+  /**
+   * The same for a search that looks at so many rows and no more: it may have found few and not be at its end. `go_on_after`: the last that it
+   * looked at then, or null.
+   */
+  readonly searched: <Row>(
+    rows: readonly Row[],
+    limit: number,
+    keyOf: (row: Row) => Static<Key>,
+    go_on_after: Static<Key> | null,
+    total?: number,
+  ) => Page<Row>
   /** Makes the page of a list that is in memory whole, in whatever order. Keys are texts, or lists of texts of one length. */
   readonly pageOfAll: <Row>(rows: readonly Row[], query: PageQuery, keyOf: (row: Row) => Static<Key>) => Page<Row>
 }
@@ -61,6 +72,10 @@ export const keyset = <Key extends TSchema>(key: Key): Keyset<Key> => {
   return {
     after,
     page,
+    searched: (rows, limit, keyOf, go_on_after, total) => {
+      const found = page(rows, limit, keyOf, total)
+      return go_on_after === null ? found : { ...found, next_cursor: encode(go_on_after) }
+    },
     pageOfAll: (rows, query, keyOf) => {
       const start = after(query)
       const direction = query.order === 'asc' ? 1 : -1

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import type { Finished } from '../../../engine/contract.ts'
 import { engine, type Running } from '../../../engine/engine.ts'
 import { most_hops } from '../../../engine/hops.ts'
-import { readOutcome } from '../../../engine/outcome.ts'
+import { readFinished } from '../../../engine/outcome.ts'
 import { effect, Later, NodeFailure, type NodeIo, type NodeResult } from '../../../engine/node.ts'
 import { isJsonObject, type Json } from '../../../lib/json.ts'
 import type { Ctx } from '../../../platform/context.ts'
@@ -48,7 +48,7 @@ export const callNode = effect({
     const { running, execution_id } = await begin(ctx, io, { workflow_id: config.workflow_id, payload, waits })
     if (!waits) return { output: { execution_id } }
     const finished = running === null ? null : await within(running, hold_ms, io.signal)
-    return resultOf(finished ?? (await readOutcome(ctx.db, execution_id))?.finished ?? null, execution_id, io)
+    return resultOf(finished ?? (await readFinished(ctx.db, execution_id)), execution_id, io)
   },
 })
 

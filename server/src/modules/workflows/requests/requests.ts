@@ -25,7 +25,10 @@ export const list = async (
   ctx: Ctx,
   workflow_id: string,
   page: Parameters<typeof executions.list>[2],
-): Promise<readonly RequestSummary[]> => (await executions.list(ctx, ofWebhooks(workflow_id), page)).map(summaryOf)
+): Promise<{ readonly requests: readonly RequestSummary[]; readonly go_on_after: string | null }> => {
+  const { executions: found, go_on_after } = await executions.list(ctx, ofWebhooks(workflow_id), page)
+  return { requests: found.map(summaryOf), go_on_after }
+}
 
 export const count = (ctx: Ctx, workflow_id: string): Promise<number> => executions.count(ctx, ofWebhooks(workflow_id))
 

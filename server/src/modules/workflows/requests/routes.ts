@@ -21,11 +21,11 @@ export const listRequests = route({
   errors: [errors.not_found],
   handler: async (ctx, { params: { id }, query }) => {
     const { limit, order, total } = query
-    const [rows, counted] = await Promise.all([
+    const [found, counted] = await Promise.all([
       requests.list(ctx, id, { after: byId.after(query), limit: limit + 1, descending: order === 'desc' }),
       total === true ? requests.count(ctx, id) : undefined,
     ])
-    return byId.page(rows, limit, (request) => request.id, counted)
+    return byId.searched(found.requests, limit, (request) => request.id, found.go_on_after, counted)
   },
 })
 
