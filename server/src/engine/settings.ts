@@ -7,7 +7,7 @@ export const settings = defineSettings({
     default: 10_000,
     min: 1,
     max: 1_000_000,
-    doc: 'Executions that one process holds at a time. Further ones are journalled as queued and taken up by whoever has room.',
+    doc: 'Executions that one process holds at a time. Further ones are journalled as queued and taken up by whoever has room. One workspace fills nine tenths of it at most.',
   },
   step_timeout_ms: {
     env: 'MILLRACE_ENGINE_STEP_TIMEOUT_MS',

@@ -9,6 +9,7 @@ import { launch, runPure, settleHere } from './steps.ts'
 /** An execution that this process holds. */
 export interface Held {
   readonly execution_id: string
+  readonly workspace_id: string
   /** Does what can be done; called once. */
   readonly begin: () => void
   readonly cancel: () => void
@@ -51,6 +52,7 @@ export const holdExecution = (beginning: Beginning): Held => {
   }
   return {
     execution_id: live.facts.execution_id,
+    workspace_id: live.facts.workspace_id,
     begin: () => begin(live),
     cancel: () => {
       live.cancelled = true

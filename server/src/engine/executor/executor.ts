@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Sql } from 'postgres'
-import { createRegister, type Register } from '../../lib/churn.ts'
 import type { App } from '../../platform/context.ts'
 import { isTransient } from '../../platform/database/errors.ts'
 import { type CompiledVersion, scopeFor } from '../compile.ts'
@@ -16,6 +15,7 @@ import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
 import { setAlarm } from './alarm.ts'
 import { type Held, holdExecution } from './execution.ts'
+import { type Holding, openHolding } from './holding.ts'
 import type { Host } from './live.ts'
 import { giveUp, revive, withResume } from './take-up.ts'
 import { resumeTokens } from '../waits/resume-tokens.ts'
@@ -54,19 +54,28 @@ export interface ExecutorOptions {
 const grace_ms = 10_000
 /** Executions taken up at a time. */
 const claim_batch = 200
+/** What has become free is used at once when it is as much, else after a moment, in which more may become free. */
+const worthwhile = (capacity: number): number => Math.max(1, Math.min(claim_batch, Math.floor(capacity / 50)))
+const moment_ms = 50
 /** Between two tries to take up an execution while the database is away. */
 const again_ms = 200
 
 /** What the parts of one executor share. */
 interface Shared {
   readonly options: ExecutorOptions
-  readonly held: Register<Held>
+  readonly held: Holding
   readonly watchers: Watchers
   readonly host: Host
   readonly lease: () => Lease
   draining: boolean
   /** Executions wait that were not taken up for want of room. */
   more: boolean
+  /** How many were held when the last of them was taken up. */
+  filled: number
+  /** They are looked at soon. */
+  soon: boolean
+  /** Where the last claim stopped looking. */
+  reached: string | null
   claiming: Promise<void> | null
   /** A claim has failed: executions may be this worker's in the database and in nobody's memory. */
   stray: boolean
@@ -84,8 +93,8 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     resumeUrl: (execution_id) => app.use(resumeTokens).urlFor(execution_id),
     launching: () => !shared.draining,
     released: (execution_id) => {
-      shared.held.delete(execution_id)
-      if (shared.more && shared.held.size() < options.capacity / 2) void takeUp(shared, { queued: true, cancels: false, due: false })
+      shared.held.remove(execution_id)
+      if (shared.more) makeUse(shared)
     },
     ended: ({ execution_id, call = null }, version) => {
       if (call?.waits === true) void afterwards(shared, execution_id, () => wakeParent(shared, call.parent_execution_id))
@@ -100,12 +109,15 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
   }
   const shared: Shared = {
     options,
-    held: createRegister(),
+    held: openHolding(options.capacity),
     watchers: openWatchers(),
     host,
     lease: () => lease,
     draining: false,
     more: false,
+    filled: 0,
+    soon: false,
+    reached: null,
     claiming: null,
     stray: false,
   }
@@ -174,18 +186,18 @@ const dropAll = ({ held }: Shared): void => {
 }
 
 const hold = ({ held }: Shared, execution: Held, go: 'begin' | 'cancel'): void => {
-  held.set(execution.execution_id, execution)
+  held.add(execution)
   execution[go]()
 }
 
 const startWith = (shared: Shared, input: StartExecution, version: CompiledVersion): Running => {
-  const { host, held, options } = shared
+  const { host, held } = shared
   if (shared.draining) throw errors.draining()
   const { workspace_id, workflow_id, mode, payload, trigger_node_id } = input
   const trigger_type = version.triggerType(trigger_node_id)
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
-  const full = held.size() >= options.capacity
+  const full = !held.hasRoom(workspace_id)
   const execution_id = input.execution_id ?? host.app.newId()
   const { version: number, call = null } = input
   const facts = withResume(host, version, { execution_id, workspace_id, workflow_id, version: number, mode, call, started_at })
@@ -203,6 +215,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   const { running, listener } = shared.watchers.open(execution_id)
   if (full) {
     shared.more = true
+    shared.filled = Math.max(shared.filled, held.size())
     const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, steps: [] })
     host
       .commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null, wake_at: null })
@@ -280,15 +293,35 @@ const takeUpAll = async (shared: Shared): Promise<void> => {
     shared.stray = false
   }
   while (!shared.draining && held.size() < options.capacity) {
-    const room = Math.min(claim_batch, options.capacity - held.size())
+    const { capacity, jobs } = options
+    const room = Math.min(claim_batch, capacity - held.size())
     const lease = shared.lease().row()
-    const claimed = await claim(options.sql, lease, { room, jobs: options.jobs })
+    const { claimed, more, reached } = await claim(options.sql, lease, {
+      room,
+      jobs,
+      capacity,
+      holds: held.byWorkspace(),
+      after: shared.reached,
+    })
     for (const execution of claimed) await takeUpOne(shared, execution, lease)
-    if (claimed.length < room) {
-      shared.more = false
-      return
-    }
+    shared.reached = reached
+    shared.more = more
+    if (!more || (claimed.length === 0 && reached === null)) break
   }
+  shared.filled = held.size()
+}
+
+/** Something has become free while others wait. */
+const makeUse = (shared: Shared): void => {
+  if (shared.draining) return
+  const go = (): void => void takeUp(shared, { queued: true, cancels: false, due: false })
+  if (shared.claiming === null && shared.filled - shared.held.size() >= worthwhile(shared.options.capacity)) return go()
+  if (shared.soon) return
+  shared.soon = true
+  setTimeout(() => {
+    shared.soon = false
+    if (shared.more && !shared.draining) go()
+  }, moment_ms).unref()
 }
 
 /**

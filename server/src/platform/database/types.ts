@@ -152,6 +152,7 @@ export interface ExecutionsTable {
   started_at: string
   finished_at: string | null
   wake_at: string | null
+  priority: Generated<number>
 }
 
 export interface IdempotentRepliesTable {
