@@ -21,6 +21,8 @@ afterAll(() => mill.close())
 /** Leaves a row in every table, through the front door. */
 const workFor = async (user: TestUser, name: string): Promise<void> => {
   const hooked = await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' } }))
+  const template = await user.call('POST', `/api/v1/workflows/${hooked}/save-as-template`, { body: {} })
+  expect(template.status).toBe(201)
   const byThemselves = [
     { id: 'tick', type: 'trigger.schedule', config: { every_ms: 3_600_000 } },
     { id: 'failure', type: 'trigger.failure' },

@@ -251,6 +251,7 @@ const expectNone = ({ where, text }: Said, may: (name: string, is_hash: boolean)
 const idsFor = (path: string): { readonly [name: string]: string } => {
   if (path.includes('/executions/{id}')) return { id: things.execution_id }
   if (path.includes('/integrations/{id}')) return { id: things.integration_id }
+  if (path.includes('/templates/{id}')) return { id: 'webhook-with-reply' }
   if (path.includes('/secrets/{id}')) return { id: things.secret_id }
   if (path.includes('/workflows/{id}')) return { id: things.hook_id, request_id: things.request_id }
   if (path.includes('/workspaces/{id}')) return { id: things.team_id, user_id: ada.id, invitation_id: things.invitation_id }
@@ -281,6 +282,8 @@ const shown_fields: { readonly [route: string]: RegExp } = {
   // What a workflow was called with: its own data.
   '/api/v1/workflows/executions/{id}': /^body$/,
   '/api/v1/workflows/{id}/requests/{request_id}': /^body$/,
+  // What a template sends, which is what whoever made it wrote.
+  '/api/v1/workflows/templates/{id}': /^body$/,
   // Descriptions of data, and no data.
   '/openapi.json': /./,
   '/api/v1/workflows/definition.schema.json': /./,

@@ -97,6 +97,13 @@ export const get = async (ctx: Ctx, id: string): Promise<Revised<Integration>> =
   return shown(row)
 }
 
+/** What those of these ids are that the caller's workspace has. */
+export const typesOf = async (
+  ctx: Ctx,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, { readonly type: string; readonly name: string }>> =>
+  new Map((ids.length === 0 ? [] : await store.typesByIds(ctx.db, ids)).map(({ id, type, name }) => [id, { type, name }]))
+
 /** Locks one for a change. Errors: 404, 412 when it is not at `revision` (null: any). */
 export const lock = async (tx: TxCtx, id: string, revision: number | null): Promise<store.SealedRow> => {
   const row = await store.lockSealed(tx.db, workspaceOf(tx), id)

@@ -72,6 +72,14 @@ export const insert = (db: TxDb, row: NewRow): Promise<IntegrationRow> =>
 export const byId = (db: ReadDb, id: string): Promise<IntegrationRow | undefined> =>
   db.selectFrom('integrations').select(shown).where('id', '=', id).$castTo<IntegrationRow>().executeTakeFirst()
 
+/** Those of these that the caller's workspace has. */
+export const typesByIds = (db: ReadDb, ids: readonly string[]): Promise<readonly Pick<IntegrationRow, 'id' | 'type' | 'name'>[]> =>
+  db
+    .selectFrom('integrations')
+    .select(['id', 'type', 'name'])
+    .where(sql<boolean>`id = any(${ids}::uuid[])`)
+    .execute()
+
 /** Within a workspace that is named, because the system's scope has none. */
 export const sealedById = (db: ReadDb, workspace_id: string, id: string): Promise<SealedRow | undefined> =>
   db

@@ -14,6 +14,8 @@ import { hookRefusals } from './hooks/refusals.ts'
 import { callNode } from './nodes/call.ts'
 import { openSecrets } from './secrets/open.ts'
 import * as requestRoutes from './requests/routes.ts'
+import * as templateEvents from './templates/events.ts'
+import * as templateRoutes from './templates/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { usersOfIntegration } from './workflows.ts'
@@ -27,7 +29,7 @@ import { executions } from './statistics.ts'
 
 export default defineModule({
   name: 'workflows',
-  needs: ['mail', 'users', 'plans', 'workspaces'],
+  needs: ['mail', 'users', 'plans', 'workspaces', 'integrations'],
   settings,
   errors,
   permissions: {
@@ -36,7 +38,7 @@ export default defineModule({
     'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
     'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
-  events: Object.values(events),
+  events: [...Object.values(events), ...Object.values(templateEvents)],
   services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens],
   routes: [
     ...Object.values(routes),
@@ -45,6 +47,7 @@ export default defineModule({
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),
     ...Object.values(transferRoutes),
+    ...Object.values(templateRoutes),
     callHook,
     openForm,
     resumeExecution,

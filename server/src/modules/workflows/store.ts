@@ -63,6 +63,17 @@ export const summaryById = (db: ReadDb, id: string): Promise<SummaryRow | undefi
 export const lockWorkflow = (db: TxDb, id: string): Promise<WorkflowRow | undefined> =>
   db.selectFrom('workflows').select(columns).where('id', '=', id).forUpdate().$castTo<WorkflowRow>().executeTakeFirst()
 
+/** Those of these that the caller's workspace has. */
+export const knownWorkflows = async (db: ReadDb, ids: readonly string[]): Promise<ReadonlySet<string>> => {
+  if (ids.length === 0) return new Set()
+  const rows = await db
+    .selectFrom('workflows')
+    .select('id')
+    .where(sql<boolean>`id = any(${ids}::uuid[])`)
+    .execute()
+  return new Set(rows.map(({ id }) => id))
+}
+
 export interface WorkflowFilter {
   readonly status?: Status | undefined
   readonly tag?: string | undefined

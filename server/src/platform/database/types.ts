@@ -473,6 +473,22 @@ export interface WorkflowSubscriptionsTable {
   workflow_ids: string[] | null
 }
 
+export interface WorkflowTemplatesTable {
+  id: string
+  workspace_id: string
+  title: string
+  description: string
+  category: string
+  icon: string
+  parameters: ColumnType<Json, JsonInput, JsonInput>
+  definition: ColumnType<Json, JsonInput, JsonInput>
+  tests: ColumnType<Json, JsonInput, JsonInput>
+  created_by: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
 export interface WorkflowVersionsTable {
   workflow_id: string
   version: number
@@ -598,6 +614,7 @@ export interface Database {
   workflow_schedules: WorkflowSchedulesTable
   workflow_secrets: WorkflowSecretsTable
   workflow_subscriptions: WorkflowSubscriptionsTable
+  workflow_templates: WorkflowTemplatesTable
   workflow_versions: WorkflowVersionsTable
   workflow_webhooks: WorkflowWebhooksTable
   workflows: WorkflowsTable
