@@ -62,6 +62,11 @@ export const approvalRequested = defineEvent({
   doc: 'A workflow asks members of its workspace to decide.',
   data: Type.Object({ ...approval, approvers: Type.Array(Type.String({ format: 'uuid' })), needed: Type.Integer() }),
 })
+export const approvalEscalated = defineEvent({
+  name: 'workflows.approval.escalated',
+  doc: 'Not enough have decided in time: others were asked as well, for the so-many-th `time`. `approvers`: those others.',
+  data: Type.Object({ ...approval, approvers: Type.Array(Type.String({ format: 'uuid' })), time: Type.Integer() }),
+})
 export const approvalDecided = defineEvent({
   name: 'workflows.approval.decided',
   doc: 'Somebody has approved or rejected. `outcome`: what that settled, or null while others are missing.',

@@ -427,6 +427,9 @@ export interface WorkflowApprovalsTable {
   expires_at: string | null
   created_at: string
   decided_at: string | null
+  escalates_at: string | null
+  escalated_at: string | null
+  escalations: Generated<number>
 }
 
 export interface WorkflowDecisionsTable {

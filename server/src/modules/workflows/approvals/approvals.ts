@@ -78,7 +78,8 @@ export const decide = (ctx: Ctx, id: string, input: NewDecision): Promise<Approv
       { approval_id: id, execution_id, decision: input.decision, outcome },
       { after: { decision: input.decision, outcome } },
     )
-    return shown({ ...row, status: outcome ?? 'open', decided_at: outcome === null ? null : nowOf(tx) }, decisions)
+    const settled = outcome === null ? {} : { status: outcome, decided_at: nowOf(tx), escalates_at: null }
+    return shown({ ...row, ...settled }, decisions)
   })
 
 /** Everything that somebody has decided; in the system's scope. */

@@ -31,6 +31,22 @@ export const Form = Type.Object(
 )
 export type Form = Static<typeof Form>
 
+/** Ids or addresses of members. */
+export const Approvers = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 254 }), { minItems: 1, maxItems: 50, description })
+
+export const Escalation = Type.Object(
+  {
+    after_ms: Type.Integer({ minimum: 1_000, maximum: 31_622_400_000, description: 'While it is open for so long.' }),
+    to: Approvers('Ids or addresses of members, who may decide as well from then on.'),
+    repeat: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 10, default: 0, description: 'They are asked so many times more, each after the same time.' }),
+    ),
+  },
+  { additionalProperties: false, description: 'Whom else to ask when not enough have decided.' },
+)
+export type Escalation = Static<typeof Escalation>
+
 export const Decision = Type.Object({
   user_id: Id,
   decision: Type.Union([Type.Literal('approve'), Type.Literal('reject')]),
@@ -48,10 +64,13 @@ export const Approval = Type.Object(
     node_id: Type.String(),
     message: Type.String(),
     form: Type.Unknown({ description: 'JSON Schema of what goes with a decision, or null.' }),
-    approvers: Type.Array(Id),
+    approvers: Type.Array(Id, { description: 'All who are asked, those whom it was escalated to included.' }),
     needed: Type.Integer({ description: 'So many must approve.' }),
     status: Type.Union([Type.Literal('open'), Type.Literal('approved'), Type.Literal('rejected'), Type.Literal('expired')]),
     expires_at: Nullable(Time),
+    escalates_at: Nullable(Type.String({ format: 'date-time', description: 'When others are asked next, if it is still open then.' })),
+    escalated_at: Nullable(Type.String({ format: 'date-time', description: 'When others were asked last.' })),
+    escalations: Type.Integer({ description: 'How often others were asked.' }),
     created_at: Time,
     decided_at: Nullable(Time),
     decisions: Type.Array(Decision),

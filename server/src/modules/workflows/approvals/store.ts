@@ -21,12 +21,18 @@ const columns = [
   'needed',
   'status',
   'expires_at',
+  'escalates_at',
+  'escalated_at',
+  'escalations',
   'created_at',
   'decided_at',
 ] as const
 
 /** False when the step has asked before. */
-export const insertApproval = async (db: TxDb, row: Omit<ApprovalRow, 'status' | 'decided_at'>): Promise<boolean> => {
+export const insertApproval = async (
+  db: TxDb,
+  row: Omit<ApprovalRow, 'status' | 'decided_at' | 'escalated_at' | 'escalations'>,
+): Promise<boolean> => {
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('workflow_approvals')
     .values({ ...row, approvers: [...row.approvers] })
@@ -59,6 +65,29 @@ export const approvalById = (db: ReadDb, id: string): Promise<ApprovalRow | unde
 export const lockApproval = (db: TxDb, id: string): Promise<ApprovalRow | undefined> =>
   db.selectFrom('workflow_approvals').select(columns).where('id', '=', id).forUpdate().$castTo<ApprovalRow>().executeTakeFirst()
 
+/** Of a step; locked. */
+export const lockApprovalOf = (db: TxDb, execution_id: string, path: string): Promise<ApprovalRow | undefined> =>
+  db
+    .selectFrom('workflow_approvals')
+    .select(columns)
+    .where('execution_id', '=', execution_id)
+    .where('path', '=', path)
+    .forUpdate()
+    .$castTo<ApprovalRow>()
+    .executeTakeFirst()
+
+export const escalate = async (
+  db: TxDb,
+  id: string,
+  to: Pick<ApprovalRow, 'approvers' | 'escalates_at' | 'escalated_at' | 'escalations'>,
+): Promise<void> => {
+  await db
+    .updateTable('workflow_approvals')
+    .set({ ...to, approvers: [...to.approvers] })
+    .where('id', '=', id)
+    .execute()
+}
+
 export const decisionsOf = async (db: ReadDb, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Decision[]>> => {
   const rows = await db
     .selectFrom('workflow_decisions')
@@ -84,13 +113,13 @@ export const insertDecision = async (
 }
 
 export const close = async (db: TxDb, id: string, status: 'approved' | 'rejected', at: string): Promise<void> => {
-  await db.updateTable('workflow_approvals').set({ status, decided_at: at }).where('id', '=', id).execute()
+  await db.updateTable('workflow_approvals').set({ status, decided_at: at, escalates_at: null }).where('id', '=', id).execute()
 }
 
 export const expire = async (db: TxDb, execution_id: string, path: string): Promise<void> => {
   await db
     .updateTable('workflow_approvals')
-    .set({ status: 'expired' })
+    .set({ status: 'expired', escalates_at: null })
     .where('execution_id', '=', execution_id)
     .where('path', '=', path)
     .where('status', '=', 'open')
