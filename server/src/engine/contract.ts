@@ -3,6 +3,7 @@ import type { TxCtx } from '../platform/context.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Call } from './journal/calls.ts'
 import type { HttpReply } from './node.ts'
+import type { Draft } from './rehearsal/draft.ts'
 
 /** `job`: work of the product itself. */
 export type ExecutionMode = 'live' | 'test' | 'job'
@@ -20,7 +21,10 @@ export interface ExecutionError {
 export interface StartExecution {
   readonly workspace_id: string
   readonly workflow_id: string
+  /** 0 with a `draft`. */
   readonly version: number
+  /** Executed instead of a published version. */
+  readonly draft?: Draft
   readonly mode: ExecutionMode
   /** The trigger node that fires. */
   readonly trigger_node_id: string

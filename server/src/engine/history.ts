@@ -7,6 +7,7 @@ import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
 import { lastRecord, outputOf, record_batch, recordsOf } from './read-records.ts'
+import type { Draft, Dry } from './rehearsal/draft.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const Time = Type.String({ format: 'date-time' })
@@ -38,6 +39,12 @@ export const StepView = Type.Object({
   input: Type.Optional(Type.Unknown({ description: 'Left out, as the output is, where the reply would become too large.' })),
   output: Type.Optional(Type.Unknown()),
   error: Type.Optional(Nullable(Failure)),
+  dry: Type.Optional(
+    Type.Object(
+      { type: Type.String(), config: Type.Unknown({ description: 'Evaluated; what may be a credential is masked.' }) },
+      { description: 'Of a dry run: the step was not done, and this would have been.' },
+    ),
+  ),
   started_at: Time,
   finished_at: Time,
   duration_ms: Type.Integer(),
@@ -47,7 +54,7 @@ export type StepView = Static<typeof StepView>
 const fields = {
   id: Type.String({ format: 'uuid' }),
   workflow_id: Type.String({ format: 'uuid' }),
-  version: Type.Integer(),
+  version: Type.Integer({ description: '0 where the draft was run for a test.' }),
   status: Status,
   mode: Type.Union([Type.Literal('live'), Type.Literal('test')]),
   trigger: Type.Object({ type: Type.String(), node_id: Type.String() }),
@@ -63,6 +70,16 @@ export type ExecutionSummary = Static<typeof ExecutionSummary>
 
 export const ExecutionView = Type.Object({
   ...fields,
+  test: Type.Optional(
+    Type.Object(
+      {
+        dry_run: Type.Boolean(),
+        until_node: Nullable(Type.String()),
+        pinned: Type.Array(Type.String(), { description: 'Nodes that gave what was pinned to them.' }),
+      },
+      { description: 'Of a run of the draft: how it was run.' },
+    ),
+  ),
   parent_execution_id: Nullable(Type.String({ format: 'uuid', description: 'The execution that has called this one.' })),
   input: Type.Unknown({ description: "The trigger's payload." }),
   output: Type.Unknown({ description: 'Output of the step that finished last; null until the execution has succeeded.' }),
@@ -108,9 +125,11 @@ export const readExecution = async (
   const final = row.finished_at !== null && latest?.body.ending === undefined ? await lastRecord(db, id) : latest
   const payload = first[0]?.body.trigger?.payload ?? null
   const { steps, next_record } = await stepsFrom(db, id, options.from_record ?? 0)
-  const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, payload, steps)) : null
+  const draft = first[0]?.body.draft
+  const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, { payload, draft }, steps)) : null
   return {
     ...summaryOf(row),
+    ...(draft === undefined ? {} : { test: { dry_run: draft.dry_run, until_node: draft.until_node, pinned: Object.keys(draft.pins) } }),
     parent_execution_id: row.parent_execution_id,
     input: payload,
     output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final.body) : null,
@@ -190,20 +209,20 @@ const stepOf = (execution_id: string, step: Step, payloads: Payloads): StepView 
   status: step.retry_at === null ? step.status : 'retrying',
   ...payloads,
   error: step.error,
+  ...(step.dry === undefined ? {} : { dry: step.dry as unknown as Dry }),
   started_at: new Date(step.started_at).toISOString(),
   finished_at: new Date(step.finished_at).toISOString(),
   duration_ms: step.finished_at - step.started_at,
 })
 
 /** What each node ran on: the output of the one live node before it, or those of all by node id. Read off the version's edges. */
-const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonly Step[]): Promise<ReadonlyMap<string, Json>> => {
-  const version = await db
-    .selectFrom('engine_versions')
-    .select('definition')
-    .where('workflow_id', '=', row.workflow_id as string)
-    .where('version', '=', row.version as number)
-    .executeTakeFirst()
-  const edges = allEdges((version?.definition ?? { nodes: [], edges: [] }) as unknown as Pick<Definition, 'nodes' | 'edges'>)
+const inputsOfSteps = async (
+  db: ReadDb,
+  row: Row,
+  { payload, draft }: { readonly payload: Json; readonly draft: Draft | undefined },
+  steps: readonly Step[],
+): Promise<ReadonlyMap<string, Json>> => {
+  const edges = allEdges(draft?.definition ?? (await deployedOf(db, row)))
   const left = new Map<string, { ports: readonly string[]; output: Json }>([
     [row.trigger_node_id as string, { ports: ['out'], output: payload }],
   ])
@@ -222,6 +241,16 @@ const inputsOfSteps = async (db: ReadDb, row: Row, payload: Json, steps: readonl
     inputs.set(path, Object.keys(values).length === 1 ? (only ?? null) : values)
   }
   return inputs
+}
+
+const deployedOf = async (db: ReadDb, row: Row): Promise<Pick<Definition, 'nodes' | 'edges'>> => {
+  const version = await db
+    .selectFrom('engine_versions')
+    .select('definition')
+    .where('workflow_id', '=', row.workflow_id as string)
+    .where('version', '=', row.version as number)
+    .executeTakeFirst()
+  return (version?.definition ?? { nodes: [], edges: [] }) as unknown as Pick<Definition, 'nodes' | 'edges'>
 }
 
 /** What executions began with, in the system's scope, by their ids. */

@@ -56,6 +56,8 @@ export interface NodeResult {
   readonly stop?: { readonly status: 'succeeded' | 'failed'; readonly message: string }
   /** Answers a caller that waits with `respond: respond_node`; the first one counts. */
   readonly reply?: HttpReply
+  /** It was not done: this would have been. */
+  readonly dry?: JsonObject
 }
 
 /** A failure that a node declares. Anything else thrown becomes `node.unexpected`. */
@@ -147,6 +149,8 @@ export interface EffectNode<Config = never> extends Description {
   readonly starts_executions?: true
   /** It does nothing to the world and asks nothing of it: tests and dry runs run it as well. */
   readonly harmless?: true
+  /** What a dry run, which does not do it, takes it to have given: the plainest output that its schema allows when not given. */
+  readonly stand_in?: (input: NodeInput<Config>) => NodeResult
   readonly run: (input: NodeInput<Config>, io: NodeIo) => Promise<NodeResult>
 }
 

@@ -4,11 +4,12 @@ import { type CompiledVersion, compileInTurns } from './compile.ts'
 import { errors } from './errors.ts'
 import type { Definition } from './graph/definition.ts'
 import type { NodeType } from './node.ts'
+import { compileDraft, type Draft } from './rehearsal/draft.ts'
 
 /** The published versions that this process has compiled. */
 export interface Versions {
-  /** From memory when it is there. Throws or rejects with `engine.unknown_version`, or `database.unavailable` after some seconds without a database. */
-  readonly get: (workflow_id: string, version: number) => CompiledVersion | Promise<CompiledVersion>
+  /** From memory when it is there; a draft, which one execution alone runs, is never kept. Throws or rejects with `engine.unknown_version`, or `database.unavailable` after some seconds without a database. */
+  readonly get: (workflow_id: string, version: number, draft?: Draft) => CompiledVersion | Promise<CompiledVersion>
 }
 
 /** Compiled versions kept in memory; the one that was used longest ago makes room. `bytes` as JSON; compiled it is some ten times as much. */
@@ -47,7 +48,8 @@ export const openVersions = (options: {
   }
 
   return {
-    get: (workflow_id, version) => {
+    get: (workflow_id, version, draft) => {
+      if (draft !== undefined) return compileDraft(draft, options.nodeTypes)
       const key = `${workflow_id}/${version}`
       const found = compiled.get(key)
       if (found !== undefined) {

@@ -51,12 +51,17 @@ export interface Recorded {
 /** What the turns gave is in the records already. */
 const withoutGathered = (step: Step): Step => (step.gathered === true ? { ...step, output: null } : step)
 
+const beginningOf = (node_id: string, { payload, draft }: NonNullable<Live['accept']>): Pick<RecordBody, 'trigger' | 'draft'> => {
+  const trigger = { node_id, payload }
+  return draft === undefined ? { trigger } : { trigger, draft }
+}
+
 /** The next record of an execution: `steps`, and its beginning and end where they fall into this commit. */
 export const entryOf = (live: Live, turn: Recorded): Entry => {
   const { accept, facts } = live
   const { steps, regions, end, wake_at } = turn
   const at = live.host.app.now()
-  const trigger = accept === null ? {} : { trigger: { node_id: live.run.fired.node_id, payload: accept.payload } }
+  const trigger = accept === null ? {} : beginningOf(live.run.fired.node_id, accept)
   const ending = end === null ? {} : { ending: { status: end.status, error: end.error } }
   const body: RecordBody = { at, ...trigger, steps: steps.map(withoutGathered), ...(regions.length > 0 ? { regions } : {}), ...ending }
   return {

@@ -147,7 +147,7 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
   return {
     start: (input) => {
       if (shared.draining) throw errors.draining()
-      const version = versions.get(input.workflow_id, input.version)
+      const version = versions.get(input.workflow_id, input.version, input.draft)
       return version instanceof Promise ? version.then((loaded) => startWith(shared, input, loaded)) : startWith(shared, input, version)
     },
     cancel: (execution_id) => {
@@ -193,7 +193,7 @@ const hold = ({ held }: Shared, execution: Held, go: 'begin' | 'cancel'): void =
 const startWith = (shared: Shared, input: StartExecution, version: CompiledVersion): Running => {
   const { host, held } = shared
   if (shared.draining) throw errors.draining()
-  const { workspace_id, workflow_id, mode, payload, trigger_node_id } = input
+  const { workspace_id, workflow_id, mode, payload, trigger_node_id, draft } = input
   const trigger_type = version.triggerType(trigger_node_id)
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
@@ -216,7 +216,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   if (full) {
     shared.more = true
     shared.filled = Math.max(shared.filled, held.size())
-    const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, steps: [] })
+    const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, draft, steps: [] })
     host
       .commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null, wake_at: null })
       .then(listener.accepted, listener.refused)
@@ -224,7 +224,7 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   }
   const run = begin(version.graph, { node_id: trigger_node_id, payload, at: started_at })
   const scope = scopeFor({ version, run, facts })
-  hold(shared, holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload }, listener }), 'begin')
+  hold(shared, holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload, draft }, listener }), 'begin')
   return running
 }
 

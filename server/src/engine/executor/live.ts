@@ -8,6 +8,7 @@ import type { Ready, Run, Step } from '../graph/plan.ts'
 import type { Region, TurnError } from '../graph/region.ts'
 import type { Entry, NewExecution, RegionFact } from '../journal/record.ts'
 import type { HttpReply, NodeResult } from '../node.ts'
+import type { Draft } from '../rehearsal/draft.ts'
 
 /** What an execution needs of the process that holds it. */
 export interface Host {
@@ -48,7 +49,7 @@ export interface Beginning {
   /** Records written so far. */
   readonly next_seq: number
   /** Present when the first record is still to be written. */
-  readonly accept: { readonly row: NewExecution; readonly payload: Json } | null
+  readonly accept: { readonly row: NewExecution; readonly payload: Json; readonly draft?: Draft | undefined } | null
   readonly listener: Listener | null
 }
 

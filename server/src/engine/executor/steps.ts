@@ -48,13 +48,15 @@ const stepOf = (live: Live, next: Ready, started_at: number, attempt: Attempt): 
   }
 }
 
-const leavingOf = ({ output, port, ports, stop }: NodeResult): Pick<Step, 'status' | 'port' | 'ports' | 'stop' | 'output' | 'error'> => {
+const leavingOf = (result: NodeResult): Pick<Step, 'status' | 'port' | 'ports' | 'stop' | 'output' | 'error' | 'dry'> => {
+  const { output, port, ports, stop, dry } = result
   if (stop?.status === 'failed') {
     const error = { code: 'flow.stopped', message: stop.message, details: null }
     return { status: 'failed', port: null, output: null, error, stop: true }
   }
   const left = { status: 'succeeded', port: ports?.[0] ?? port ?? 'out', output: output ?? null, error: null } as const
   if (stop !== undefined) return { ...left, stop: true }
+  if (dry !== undefined) return { ...left, dry }
   return ports !== undefined && ports.length > 1 ? { ...left, ports } : left
 }
 

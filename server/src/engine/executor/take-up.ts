@@ -34,9 +34,9 @@ export const revive = async (input: {
   readonly listener: Listener | null
 }): Promise<{ readonly execution: Held; readonly go: 'begin' | 'cancel' }> => {
   const { host, claimed } = input
-  const version = await input.versions.get(claimed.workflow_id, claimed.version)
   const [first] = claimed.records
   if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
+  const version = await input.versions.get(claimed.workflow_id, claimed.version, first.body.draft)
   const facts = withResume(host, version, factsOf(claimed))
   const { run, scope } = await inTurns(
     folding({ version, facts, trigger: first.body.trigger, records: claimed.records.map((record) => record.body) }),

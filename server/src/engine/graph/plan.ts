@@ -30,6 +30,8 @@ export interface Step {
   readonly output: Json
   /** The output is what the turns of the region gave, and is not recorded again. */
   readonly gathered?: true
+  /** It was not done: a dry run says what would have been. */
+  readonly dry?: JsonObject
   readonly error: StepError | null
   /** Unix milliseconds. */
   readonly started_at: number

@@ -2,6 +2,7 @@ import type { Json } from '../../lib/json.ts'
 import type { ExecutionError, FinalStatus } from '../contract.ts'
 import type { Step } from '../graph/plan.ts'
 import type { Turns } from '../graph/region.ts'
+import type { Draft } from '../rehearsal/draft.ts'
 
 /** How an execution ended, as its last record says. Its output is that of the step that finished last. */
 export interface Ending {
@@ -17,6 +18,8 @@ export interface RecordBody {
   /** Unix milliseconds. */
   readonly at: number
   readonly trigger?: { readonly node_id: string; readonly payload: Json }
+  /** What is executed, where that is no published version. */
+  readonly draft?: Draft
   readonly steps: readonly Step[]
   readonly regions?: readonly RegionFact[]
   readonly ending?: Ending

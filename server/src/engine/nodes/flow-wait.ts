@@ -32,6 +32,7 @@ export const waitNode = effect({
   ),
   output: Type.Unknown(),
   example: { config: { for_ms: 60_000 }, trigger: { id: 7 } },
+  stand_in: ({ input }) => ({ output: input }),
   run: async ({ config, input }, io): Promise<NodeResult> => {
     const { for_ms, until, webhook, timeout_ms } = config
     const ways = [for_ms, until, webhook].filter((way) => way !== undefined).length

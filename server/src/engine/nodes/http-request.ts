@@ -165,6 +165,7 @@ export const httpRequest = effect({
     },
     trigger: { id: 7, token: 'secret' },
   },
+  stand_in: () => ({ output: { status: 200, headers: {}, body: null, duration_ms: 0 } }),
   run: async ({ config }, io) => {
     const credential = config.integration_id === undefined ? null : await io.credential(config.integration_id)
     const request = requestOf(config, io)

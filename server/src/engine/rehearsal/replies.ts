@@ -30,20 +30,30 @@ export const repliesOf = (recorded: NonNullable<TestCase['replies']>, onMissing:
     missing,
     unused: () => Object.keys(recorded).filter((path) => !used.has(path)),
     answer: async (type, input, io) => {
-      const given = Object.hasOwn(recorded, io.path) ? recorded[io.path] : undefined
-      if (given === undefined) {
+      if (!Object.hasOwn(recorded, io.path)) {
         if (type.harmless === true) return done(() => type.run(input, io), io)
         throw lacking(io.path, `The test has no reply for "${io.path}"`)
       }
       used.add(io.path)
-      const reply = Array.isArray(given) ? (given as readonly TestReply[])[io.failures] : given
-      if (reply === undefined) throw lacking(io.path, `The test has no reply for attempt ${io.failures + 1} of "${io.path}"`)
+      const reply = replyTo(recorded, io)
+      if (reply === null) throw lacking(io.path, `The test has no reply for attempt ${io.failures + 1} of "${io.path}"`)
       return resultOf(reply)
     },
   }
 }
 
-const resultOf = ({ output = null, port, error }: TestReply): NodeResult => {
+/** What an attempt is answered with; null: nothing is said of it. */
+export const replyTo = (
+  recorded: NonNullable<TestCase['replies']>,
+  { path, failures }: Pick<NodeIo, 'path' | 'failures'>,
+): TestReply | null => {
+  const given = Object.hasOwn(recorded, path) ? recorded[path] : undefined
+  if (given === undefined) return null
+  return (Array.isArray(given) ? (given as readonly TestReply[])[failures] : given) ?? null
+}
+
+/** Throws what it says that the attempt failed with. */
+export const resultOf = ({ output = null, port, error }: TestReply): NodeResult => {
   if (error === undefined) return port === undefined ? { output } : { output, port }
   const { code, message, details, retryable = false } = error
   throw new NodeFailure({ code, message, retryable, ...(details === undefined || details === null ? {} : { details }) })

@@ -64,7 +64,7 @@ export const activeVersion = ({ status, version }: { readonly status: string; re
 }
 
 /** Waits for a promise, but no longer than `wait_ms`, and not for a caller that has gone away. */
-const within = async (work: Promise<unknown>, wait_ms: number, signal: AbortSignal): Promise<void> => {
+export const within = async (work: Promise<unknown>, wait_ms: number, signal: AbortSignal): Promise<void> => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const over = (): void => resolve()
   const timer = setTimeout(over, wait_ms)

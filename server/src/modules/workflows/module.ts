@@ -26,6 +26,7 @@ import { scheduleClock } from './triggers/schedules.ts'
 import { decisionsData, personalData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
+import * as testRoutes from './tests/routes.ts'
 
 export default defineModule({
   name: 'workflows',
@@ -46,6 +47,7 @@ export default defineModule({
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),
+    ...Object.values(testRoutes),
     ...Object.values(transferRoutes),
     ...Object.values(templateRoutes),
     callHook,

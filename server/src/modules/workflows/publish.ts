@@ -16,7 +16,8 @@ import { knownSecrets } from './secrets/store.ts'
 import { authProblems, dedupeProblems, tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
 
-const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
+/** Every mistake of a definition that is, or would be, the draft of a workflow. */
+export const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Definition): Promise<readonly Problem[]> => {
   const webhooks = webhooksOf(definition)
   const too_many = tooManyTriggers(definition, webhooks)
   if (too_many !== null) return [too_many]
@@ -44,7 +45,8 @@ export const check = async (ctx: Ctx, id: string, revision: number | null): Prom
   return { problems: [...(await problemsOf(ctx, id, row.definition))] }
 }
 
-const refuse = (problems: readonly Problem[]): void => {
+/** Throws 422 `workflows.not_publishable` where there are mistakes. */
+export const refuse = (problems: readonly Problem[]): void => {
   const mistakes = problems.filter(({ severity }) => severity === 'error')
   if (mistakes.length === 0) return
   throw errors.not_publishable({

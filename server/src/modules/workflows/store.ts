@@ -297,6 +297,7 @@ export const countExecutions = (db: ReadDb, workspace_ids: readonly string[] | '
       sql<number>`count(*) filter (where e.finished_at is null)`.as('unfinished'),
     ])
     .where(sql<boolean>`e.id >= millrace.first_id(${since}::timestamptz)`)
+    .where('e.mode', '=', 'live')
     .where(sql<boolean>`exists (select from workflows w where w.id = e.workflow_id)`)
     .$if(workspace_ids !== 'all', (query) => query.where(sql<boolean>`e.workspace_id = any(${workspace_ids}::uuid[])`))
     .executeTakeFirstOrThrow()

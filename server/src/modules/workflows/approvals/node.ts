@@ -35,6 +35,7 @@ export const approvalNode = effect({
   output: Type.Object({ decision: Type.String(), decisions: Type.Array(Type.Unknown()) }),
   ports: ['approved', 'rejected', 'expired'],
   example: { config: { approvers: ['ada@example.org'], needed: 1, message: 'Pay {{ trigger.amount }}?' }, trigger: { amount: 100 } },
+  stand_in: () => ({ output: { decision: 'approved', decisions: [] }, port: 'approved' }),
   run: async ({ config }, io): Promise<NodeResult> => {
     const { app, execution_id, workspace_id, node_id, path, attempt } = io
     const { system: sql } = app.database

@@ -41,6 +41,7 @@ export const callNode = effect({
   output: Type.Unknown({ description: 'What the called workflow gave.' }),
   starts_executions: true,
   example: { config: { workflow_id: '0198c5f0-0000-7000-8000-000000000000', input: { order: '{{ trigger.body.id }}' } } },
+  stand_in: ({ config }) => ({ output: config.wait === false ? { execution_id: null } : null }),
   run: async ({ config, input }, io) => {
     const ctx = contextOf(io)
     const waits = config.wait ?? true

@@ -33,7 +33,7 @@ test('a workflow that is exported and imported elsewhere is the same, to the byt
     ...webhookDefinition('orders'),
     settings: { timezone: 'Europe/Vienna' },
     pins: { set: { got: [1, null, 'ü'] } },
-    tests: [{ a: 1 }],
+    tests: [{ name: 'It works', trigger: { node_id: 'start', payload: { a: 1 } }, expect: { status: 'succeeded' } }],
   }
   const { id } = await create(anna, definition, { name: 'Naïve Ordérs / new', description: 'All\nof them', tags: ['b', 'a'] })
   const reply = await anna.call('GET', `/api/v1/workflows/${id}/export`)
