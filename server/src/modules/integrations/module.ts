@@ -5,18 +5,20 @@ import * as events from './events.ts'
 import { tellUserRegistered } from './inbound/routes.ts'
 import { inbound } from './inbound/user-registered.ts'
 import { triggerN8n } from './n8n/job.ts'
+import { mailSend } from './mail/node.ts'
 import { n8nTrigger } from './n8n/node.ts'
 import * as n8nRoutes from './n8n/routes.ts'
 import * as consentRoutes from './oauth/routes.ts'
 import { renewals } from './oauth/tokens.ts'
 import { personalData } from './personal-data.ts'
 import * as routes from './routes.ts'
+import { slackPost } from './slack/node.ts'
 import { settings } from './settings.ts'
 import { uses } from './uses.ts'
 
 export default defineModule({
   name: 'integrations',
-  needs: ['users', 'workspaces', 'identity'],
+  needs: ['mail', 'users', 'workspaces', 'identity'],
   settings,
   errors,
   permissions: {
@@ -27,7 +29,7 @@ export default defineModule({
   events: Object.values(events),
   services: [uses, renewals, inbound],
   routes: [...Object.values(routes), ...Object.values(n8nRoutes), ...Object.values(consentRoutes), tellUserRegistered],
-  nodes: [n8nTrigger],
+  nodes: [n8nTrigger, mailSend, slackPost],
   jobs: [triggerN8n],
   credentials: credentialOf,
   personal_data: [personalData],

@@ -7,8 +7,12 @@ import { sender } from './sender.ts'
 import * as store from './store.ts'
 
 export { type Letter, type Written, write } from './letter.ts'
+export { isAddress, oneLine, parseSender, type Sender } from './address.ts'
+export { type Refusal, refusalOf } from './refusal.ts'
 
 export interface NewMail {
+  /** Made when it is not given. Two mails with one id are one mail. */
+  readonly id?: string
   /** One address, without a name. */
   readonly to: string
   readonly subject: string
@@ -29,9 +33,9 @@ export interface NewMail {
  */
 export const send = async (tx: TxCtx, mail: NewMail): Promise<{ readonly id: string }> => {
   if (!isAddress(mail.to)) throw errors.address_invalid()
-  const id = tx.newId()
+  const id = mail.id ?? tx.newId()
   const { address } = tx.use(sender)
-  await store.insertMail(tx.db, {
+  const isNew = await store.insertMail(tx.db, {
     id,
     workspace_id: mail.workspace_id,
     user_id: mail.user_id ?? null,
@@ -42,6 +46,6 @@ export const send = async (tx: TxCtx, mail: NewMail): Promise<{ readonly id: str
     body: tx.use(secrets).seal(`mails/${id}`, JSON.stringify({ text: mail.text, html: mail.html ?? null })),
     created_at: new Date(tx.now()).toISOString(),
   })
-  tx.emit(queued, { mail_id: id, kind: mail.kind })
+  if (isNew) tx.emit(queued, { mail_id: id, kind: mail.kind })
   return { id }
 }

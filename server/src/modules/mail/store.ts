@@ -34,8 +34,15 @@ const summary = [
   'ended_at',
 ] as const
 
-export const insertMail = async (db: TxDb, mail: NewMailRow): Promise<void> => {
-  await db.insertInto('mails').values(mail).execute()
+/** False when a mail has that id already. */
+export const insertMail = async (db: TxDb, mail: NewMailRow): Promise<boolean> => {
+  // Without a column and without `returning`: a request may put mails into the post, and read none.
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('mails')
+    .values(mail)
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
 }
 
 /** Holds a mail that is still to go out; undefined when it is not, or not there. */

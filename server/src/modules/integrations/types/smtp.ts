@@ -1,11 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import nodemailer from 'nodemailer'
 import { Type } from 'typebox'
-import { outbound } from '../../../platform/outbound/outbound.ts'
+import { openTransport, tlsModes } from '../mail/transport.ts'
+import { parseSender } from '../../mail/mail.ts'
 import { defineType, SecretField, type Verdict } from '../type.ts'
 import { failing, fine, timeoutOf, verdictOfFailure } from '../verdict.ts'
-
-const tls = ['from_start', 'required', 'off'] as const
 
 /** By nodemailer's codes. What the server wrote is not repeated. */
 const verdictOfSmtp = (error: unknown): Verdict => {
@@ -27,30 +25,34 @@ export const smtp = defineType({
   config: Type.Object({
     host: Type.String({ minLength: 1, maxLength: 255, pattern: '^[A-Za-z0-9.:_-]+$' }),
     port: Type.Integer({ minimum: 1, maximum: 65_535, default: 587 }),
-    tls: Type.Unsafe<(typeof tls)[number]>({
+    tls: Type.Unsafe<(typeof tlsModes)[number]>({
       type: 'string',
-      enum: [...tls],
+      enum: [...tlsModes],
       default: 'required',
       description: '`from_start` (port 465), `required` (STARTTLS), or `off` for a server in your own network.',
     }),
     username: Type.Optional(Type.String({ minLength: 1, maxLength: 300 })),
+    from: Type.Optional(
+      Type.String({
+        minLength: 3,
+        maxLength: 320,
+        description: 'Whom mails come from when a step does not say: `Acme <orders@example.com>`.',
+      }),
+    ),
   }),
   credentials: Type.Object({ password: Type.Optional(SecretField('Of the user name.')) }),
-  problems: ({ username }, { password }) =>
-    (username === undefined) === (password === undefined) ? [] : [{ path: 'config.username', message: 'and `password` go together' }],
+  problems: ({ username, from }, { password }) => [
+    ...((username === undefined) === (password === undefined) ? [] : [{ path: 'config.username', message: 'and `password` go together' }]),
+    ...(from === undefined || parseSender(from) !== null
+      ? []
+      : [{ path: 'config.from', message: 'must be an address, or a name and an address: Acme <orders@example.com>' }]),
+  ],
   hosts: () => [],
   elsewhere: ({ host, port, tls: mode }) => [`${host}:${port}:${mode === 'off' ? 'clear' : 'tls'}`],
   test: async ({ app }, config, { password }) => {
     try {
-      const address = await app.use(outbound).address(config.host, config.port)
       const timeout_ms = timeoutOf(app)
-      const time = { connectionTimeout: timeout_ms, greetingTimeout: timeout_ms, socketTimeout: timeout_ms }
-      const transport = nodemailer.createTransport({
-        ...{ host: address, port: config.port, secure: config.tls === 'from_start', ...time },
-        ...{ requireTLS: config.tls === 'required', ignoreTLS: config.tls === 'off', allowInternalNetworkInterfaces: true },
-        tls: { servername: config.host },
-        ...(config.username === undefined ? {} : { auth: { user: config.username, pass: password ?? '' }, forceAuth: true }),
-      })
+      const transport = await openTransport(app, config, password, timeout_ms)
       try {
         return await Promise.race([transport.verify().then(() => fine), late(3 * timeout_ms)])
       } catch (error) {
