@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../lib/json.ts'
 import type { TxCtx } from '../platform/context.ts'
+import type { Controlled, Retried } from './control/control.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Call } from './journal/calls.ts'
 import type { HttpReply } from './node.ts'
@@ -110,4 +111,13 @@ export interface Engine {
   readonly bring: (execution_id: string) => Promise<void>
   /** Ends an execution; what is in flight is aborted. False when it had ended already. */
   readonly cancel: (execution_id: string) => Promise<boolean>
+  /** Of an execution that has failed, was cancelled or timed out: it goes on from there, in the caller's transaction and scope. Null: it has not. */
+  readonly retry: (tx: TxCtx, execution_id: string) => Promise<Retried | null>
+  /**
+   * Lets an execution come to rest, in the caller's transaction and scope: what is in flight comes back, nothing new begins. Null: it has ended, or is
+   * paused already.
+   */
+  readonly pause: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
+  /** Lets it go on. Null: it is not paused. */
+  readonly unpause: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
 }

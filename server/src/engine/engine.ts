@@ -1,5 +1,6 @@
 import { defineService } from '../platform/service.ts'
 import type { Engine } from './contract.ts'
+import { pauseIn, resumeIn, retryIn } from './control/control.ts'
 import { insertQueued } from './enqueue.ts'
 import { openExecutor } from './executor/executor.ts'
 import { reserveCall } from './journal/calls.ts'
@@ -60,6 +61,21 @@ export const engine = defineService<Engine & EngineLife>({
         const is_new = await insertQueued(tx, input)
         if (is_new) tx.afterCommit(executor.wake)
         return is_new
+      },
+      retry: async (tx, id) => {
+        const retried = await retryIn(tx, id)
+        if (retried !== null) tx.afterCommit(executor.wake)
+        return retried
+      },
+      pause: async (tx, id) => {
+        const paused = await pauseIn(tx, id)
+        if (paused !== null) tx.afterCommit(() => executor.pause(id))
+        return paused
+      },
+      unpause: async (tx, id) => {
+        const resumed = await resumeIn(tx, id)
+        if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? executor.wake() : executor.unpause(id)))
+        return resumed
       },
       reserveCall: (call) => reserveCall(sql, call),
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),

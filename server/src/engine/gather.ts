@@ -6,7 +6,8 @@ import type { RecordBody, RegionFact } from './journal/record.ts'
 /** What is known of a loop whose turns were recorded and whose output was not. */
 interface Gathering {
   readonly outputs: Json[]
-  readonly errors: TurnError[]
+  /** By turn. */
+  readonly errors: Map<number, TurnError>
 }
 
 interface Gatherer {
@@ -23,30 +24,33 @@ export const gatherer = (): Gatherer => {
   const outputs = new Map<string, Json>()
   const outputOf = (step: Step): Json => (step.gathered === true ? (outputs.get(pathOf(step)) ?? null) : step.output)
   const applyFact = ({ path, opened, turns }: RegionFact): void => {
-    if (opened !== undefined) open.set(path, { outputs: [], errors: [] })
+    if (opened !== undefined) open.set(path, { outputs: [], errors: new Map() })
     const region = open.get(path)
     if (turns === undefined || region === undefined) return
     for (const output of turns.outputs) region.outputs.push(output)
-    for (const error of turns.errors ?? []) region.errors.push(error)
+    for (const error of turns.errors ?? []) region.errors.set(error.index, error)
   }
   const applyStep = (step: Step): void => {
     const path = pathOf(step)
     const own = open.get(path)
     if (step.gathered === true && own !== undefined) {
-      const errors = own.errors.toSorted((a, b) => a.index - b.index)
+      const errors = [...own.errors.values()].toSorted((a, b) => a.index - b.index)
       outputs.set(path, { items: own.outputs, errors: errors.map((error) => ({ ...error })) })
     }
-    open.delete(path)
+    // One that has failed may be tried again: then it goes on with what its turns gave.
+    if (step.port !== null) open.delete(path)
     const [, around = '', number = ''] = /^(.*)\[(\d+)\]\.[^.]+$/.exec(path) ?? []
     const region = open.get(around)
     if (region === undefined || step.retry_at !== null) return
     const turn = Number(number)
     while (region.outputs.length < turn) region.outputs.push(null)
-    if (step.port !== null) region.outputs[turn] = outputOf(step)
-    else {
+    if (step.port !== null) {
+      region.outputs[turn] = outputOf(step)
+      region.errors.delete(turn)
+    } else {
       const { code, message, details } = step.error ?? { code: '', message: '', details: null }
       region.outputs[turn] = null
-      region.errors.push({ index: turn, code, message, details, node_id: step.node_id })
+      region.errors.set(turn, { index: turn, code, message, details, node_id: step.node_id })
     }
     outputs.delete(path)
   }

@@ -62,6 +62,9 @@ const fields = {
   started_at: Time,
   finished_at: Nullable(Time),
   duration_ms: Nullable(Type.Integer()),
+  paused_at: Nullable(
+    Type.String({ format: 'date-time', description: 'Somebody has paused it. It is `waiting` once what was in flight has come back.' }),
+  ),
 }
 
 /** A line of a list of executions. */
@@ -104,6 +107,7 @@ export const columns = [
   'error',
   'started_at',
   'finished_at',
+  'paused_at',
 ] as const
 
 export interface ReadOptions {
@@ -178,7 +182,12 @@ export const summaryOf = (row: Row): ExecutionSummary => {
   }
   const { started_at, finished_at } = rest
   const duration_ms = finished_at === null ? null : Math.max(0, Date.parse(finished_at) - Date.parse(started_at))
-  return { ...rest, trigger: { type: trigger_type, node_id: trigger_node_id }, duration_ms }
+  return {
+    ...rest,
+    paused_at: finished_at === null ? rest.paused_at : null,
+    trigger: { type: trigger_type, node_id: trigger_node_id },
+    duration_ms,
+  }
 }
 
 interface Payloads {

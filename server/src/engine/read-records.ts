@@ -36,17 +36,22 @@ export const lastRecord = async (db: ReadDb, id: string): Promise<RecordRow | un
 
 /**
  * What an execution that has succeeded gave: in its last record stands the step that finished last. Where that is a loop, its output is put
- * together of all records.
+ * together of all records; and where the last record holds none, because somebody else has brought the last step, it is in one before.
  */
 export const outputOf = async (db: ReadDb, id: string, final: RecordBody): Promise<Json> => {
-  const last = lastStep(final.steps)
-  if (last === undefined) return final.trigger?.payload ?? (await recordsOf(db, id, 0, 1))[0]?.body.trigger?.payload ?? null
-  if (last.gathered !== true) return last.output
+  let last = lastStep(final.steps)
+  if (last !== undefined && last.gathered !== true) return last.output
+  if (last === undefined && final.trigger !== undefined) return final.trigger.payload
+  let payload: Json = null
   const gathered = gatherer()
   for (let next = 0; ;) {
     const rows = await recordsOf(db, id, next)
-    for (const { body } of rows) gathered.add(body)
-    if (rows.length < record_batch) return gathered.outputOf(last)
+    for (const { body } of rows) {
+      gathered.add(body)
+      last = lastStep(body.steps) ?? last
+      payload = body.trigger?.payload ?? payload
+    }
+    if (rows.length < record_batch) return last === undefined ? payload : gathered.outputOf(last)
     next += rows.length
   }
 }

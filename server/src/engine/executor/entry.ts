@@ -46,6 +46,8 @@ export interface Recorded {
   readonly end: End | null
   /** Unix milliseconds; null: it stays in memory. */
   readonly wake_at: number | null
+  /** It sleeps because somebody has paused it. */
+  readonly paused?: boolean
 }
 
 /** What the turns gave is in the records already. */
@@ -59,11 +61,18 @@ const beginningOf = (node_id: string, { payload, draft }: NonNullable<Live['acce
 /** The next record of an execution: `steps`, and its beginning and end where they fall into this commit. */
 export const entryOf = (live: Live, turn: Recorded): Entry => {
   const { accept, facts } = live
-  const { steps, regions, end, wake_at } = turn
+  const { steps, regions, end, wake_at, paused = false } = turn
   const at = live.host.app.now()
   const trigger = accept === null ? {} : beginningOf(live.run.fired.node_id, accept)
   const ending = end === null ? {} : { ending: { status: end.status, error: end.error } }
-  const body: RecordBody = { at, ...trigger, steps: steps.map(withoutGathered), ...(regions.length > 0 ? { regions } : {}), ...ending }
+  const body: RecordBody = {
+    at,
+    ...trigger,
+    steps: steps.map(withoutGathered),
+    ...(regions.length > 0 ? { regions } : {}),
+    ...ending,
+    ...(paused ? { paused: {} } : {}),
+  }
   return {
     execution_id: facts.execution_id,
     workspace_id: facts.workspace_id,

@@ -1,6 +1,6 @@
 import { Problem } from '../../platform/errors.ts'
 import { errors } from '../errors.ts'
-import { isWanted, openOnes, outcomeOf, type Ready, type Step, wakeAt } from '../graph/plan.ts'
+import { deadline, isWanted, openOnes, outcomeOf, type Ready, type Step, wakeAt } from '../graph/plan.ts'
 import type { Entry } from '../journal/record.ts'
 import { type End, entryOf, type Recorded } from './entry.ts'
 import { addAlarm, type Beginning, letGo, type Live } from './live.ts'
@@ -13,6 +13,10 @@ export interface Held {
   /** Does what can be done; called once. */
   readonly begin: () => void
   readonly cancel: () => void
+  /** Begins nothing new, and sleeps as soon as all that is in flight has come back. */
+  readonly pause: () => void
+  /** Takes that back, where it does not sleep yet. */
+  readonly unpause: () => void
   /** Lets go without a word in the journal: whoever recovers it goes on from what is durable. */
   readonly drop: () => void
   /** Resolves when no effect is in flight. */
@@ -36,6 +40,7 @@ export const holdExecution = (beginning: Beginning): Held => {
     committing: false,
     over: false,
     cancelled: false,
+    pausing: false,
     refused: false,
     arrived: [],
     ready: [],
@@ -58,6 +63,15 @@ export const holdExecution = (beginning: Beginning): Held => {
       live.cancelled = true
       advance(live)
     },
+    pause: () => {
+      live.pausing = true
+      advance(live)
+    },
+    unpause: () => {
+      if (!live.pausing) return
+      live.pausing = false
+      advance(live)
+    },
     drop: () => letGo(live),
     isIdle: () => !live.committing && live.in_flight.length === 0 && live.ready.length === 0 && live.arrived.length === 0,
     settled: () => (live.in_flight.length === 0 ? Promise.resolve() : new Promise((resolve) => void live.quiet.push(resolve))),
@@ -68,7 +82,8 @@ export const holdExecution = (beginning: Beginning): Held => {
 const begin = (live: Live): void => {
   const { run } = live
   live.ready = [...openOnes(run)]
-  if (run.graph.timeout_ms !== null) addAlarm(live, run.fired.at + run.graph.timeout_ms, () => advance(live))
+  const end = deadline(run)
+  if (end !== null) addAlarm(live, end, () => advance(live))
   advance(live)
 }
 
@@ -82,6 +97,7 @@ const advance = (live: Live): void => {
   const steps: Step[] = []
   // What came too late for its turn of a loop, or for the loop, is not part of the story.
   for (const arrival of arrived) if (isWanted(arrival.run)) settleHere(live, arrival, steps)
+  if (live.pausing && !live.cancelled && live.accept === null) return settleDown(live, steps)
   const effects = runPure(live, steps, () => advance(live))
   const end = endOf(live)
   if (live.accept === null && steps.length === 0 && live.regions.length === 0 && end === null) {
@@ -93,6 +109,18 @@ const advance = (live: Live): void => {
   const { regions } = live
   live.regions = []
   commit(live, { steps, regions, effects, end, wake_at: end === null && effects.length === 0 ? sleepUntil(live) : null })
+}
+
+/** What was in flight is recorded; when the last of it is, it sleeps. What ends it counts, its time limit does not. */
+const settleDown = (live: Live, steps: readonly Step[]): void => {
+  const { regions, in_flight } = live
+  const end = outcomeOf(live.run, live.run.clock)
+  const is_quiet = in_flight.length === 0
+  if (end === null && !is_quiet && steps.length === 0) return
+  live.regions = []
+  // Should it have been resumed meanwhile, it is woken at once.
+  const wake_at = end === null && is_quiet ? live.host.app.now() : null
+  commit(live, { steps, regions, effects: [], end, wake_at, paused: wake_at !== null })
 }
 
 /** How long an execution waits in memory. Whoever waits for the end of a workflow does so for at most ten minutes; for that of a job nobody does. */
@@ -126,7 +154,9 @@ const commit = (live: Live, turn: Turn): void => {
   )
 }
 
+/** Not while it is pausing: who goes on with it finds them in the journal. */
 const start = (live: Live, effects: readonly Ready[]): void => {
+  if (live.pausing) return void live.ready.unshift(...effects)
   for (const effect of effects) if (isWanted(effect.run)) launch(live, effect, () => advance(live))
 }
 
@@ -152,7 +182,7 @@ const committed = (live: Live, { effects, end, wake_at }: Turn): void => {
     return live.host.asleep(live.facts.execution_id, { cancelled: live.cancelled, waits: live.version.waits })
   }
   start(live, effects)
-  if (live.arrived.length > 0 || live.ready.length > 0 || live.cancelled) advance(live)
+  if (live.arrived.length > 0 || live.ready.length > 0 || live.cancelled || live.pausing) advance(live)
 }
 
 /**

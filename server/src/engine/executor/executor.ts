@@ -9,7 +9,7 @@ import { begin } from '../graph/plan.ts'
 import type { NewExecution } from '../journal/record.ts'
 import { openCalls, wakeOne } from '../journal/calls.ts'
 import { type JournalWriter, journalWriter } from '../journal/writer.ts'
-import { cancelRequests, claim, type Claimed, freeStrays, requestCancel } from '../leases/claim.ts'
+import { claim, type Claimed, endRequests, freeStrays, requestCancel } from '../leases/claim.ts'
 import type { LeaseRow } from '../leases/lease-sql.ts'
 import { holdLease, type Lease, type Work } from '../leases/lease.ts'
 import type { Versions } from '../versions.ts'
@@ -27,6 +27,9 @@ export interface Executor {
   readonly start: (input: StartExecution) => Running | Promise<Running>
   /** True when this process holds the execution and ends it now. */
   readonly cancel: (execution_id: string) => boolean
+  /** Lets one that this process holds come to rest, or go on. The database knows already. */
+  readonly pause: (execution_id: string) => void
+  readonly unpause: (execution_id: string) => void
   /** Executions were queued: they are taken up while there is room. */
   readonly wake: () => void
   /** Writes what a waiting step was called with into the journal of its execution, if that sleeps. Never rejects. */
@@ -155,6 +158,8 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
       execution?.cancel()
       return execution !== undefined
     },
+    pause: (execution_id) => shared.held.get(execution_id)?.pause(),
+    unpause: (execution_id) => shared.held.get(execution_id)?.unpause(),
     wake: () => void takeUp(shared, { queued: true, cancels: false, due: false }),
     bring: (execution_id) => bring(shared, execution_id),
     recover: lease.recover,
@@ -185,7 +190,9 @@ const dropAll = ({ held }: Shared): void => {
   held.clear()
 }
 
-const hold = ({ held }: Shared, execution: Held, go: 'begin' | 'cancel'): void => {
+const hold = ({ held }: Shared, execution: Held, go: 'begin' | 'cancel' | 'pause'): void => {
+  // Of an earlier run of it: it has ended, durably, and the answer that says so is still on its way.
+  held.get(execution.execution_id)?.drop()
   held.add(execution)
   execution[go]()
 }
@@ -273,7 +280,9 @@ const endCalls = async ({ options, held }: Shared, execution_id: string): Promis
 const takeUp = async (shared: Shared, work: Work): Promise<void> => {
   const { options, held } = shared
   if (work.due && !shared.draining) await options.onDue()
-  if (work.cancels) for (const id of await cancelRequests(options.sql, shared.lease().row().id)) held.get(id)?.cancel()
+  if (work.cancels)
+    for (const { id, cancel_requested } of await endRequests(options.sql, shared.lease().row().id))
+      held.get(id)?.[cancel_requested ? 'cancel' : 'pause']()
   if (!work.queued || shared.draining) return
   shared.claiming ??= takeUpAll(shared)
     .catch((error: unknown) => {

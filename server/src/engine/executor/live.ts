@@ -84,6 +84,8 @@ export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
   committing: boolean
   over: boolean
   cancelled: boolean
+  /** Nothing new begins; when all that is in flight has come back, it sleeps. */
+  pausing: boolean
   /** The database has refused a record of it. */
   refused: boolean
   /** Attempts that have ended and are in no record yet. */

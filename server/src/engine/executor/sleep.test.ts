@@ -167,3 +167,25 @@ test('a record that is sent again does not put to sleep what has been woken mean
   expect(await commit()).toEqual(new Set())
   expect(await stateOf(execution_id)).toMatchObject({ status: 'running', worker_id, wake_at: null })
 })
+
+test('an end that is sent again, because its answer was lost, does not end what was tried again meanwhile', async () => {
+  const { app } = mill
+  const [execution_id, worker_id] = [app.newId(), app.newId()]
+  await database.owner`insert into engine_workers (id, epoch, state) values (${worker_id}, 1, 'alive')`
+  await database.owner`
+    insert into executions (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, worker_id, started_at)
+    values (${execution_id}, ${workspace_id}, ${workflow_id}, 1, 'live', 'running', 'trigger.manual', 'start', ${worker_id}, now())`
+  const finish = { status: 'failed', finished_at: new Date().toISOString(), error: '{"code":"x"}', event: null } as const
+  const entry = { execution_id, workspace_id, seq: 1, body: '{"at":1,"steps":[]}', accept: null, finish, wake_at: null }
+  const commit = (sent_before: boolean) =>
+    commitBatch(database.handle.system, { id: worker_id, epoch: 1 }, [entry], Date.now(), sent_before)
+  // It may as well not have arrived the first time.
+  expect(await commit(true)).toEqual(new Set())
+  expect(await stateOf(execution_id)).toMatchObject({ status: 'failed', worker_id: null })
+  await database.owner`
+    update executions
+    set status = 'running', finished_at = null, error = null, worker_id = ${worker_id}
+    where id = ${execution_id}`
+  expect(await commit(true)).toEqual(new Set())
+  expect(await stateOf(execution_id)).toMatchObject({ status: 'running', worker_id })
+})

@@ -213,6 +213,8 @@ export const launch = (live: Live, next: Ready, advance: () => void): void => {
       live.arrived.push({ run, index, step: stepOf(live, next, started_at, answer) })
       advance()
     }
+    // Nobody wants what it brings; yet who waits for it to come back must know that it has.
+    else if (live.pausing && !live.over) advance()
     if (live.in_flight.length === 0) for (const resolve of live.quiet.splice(0)) resolve()
   }
   const timeout_ms = graph.timeout_ms ?? host.step_timeout_ms

@@ -32,7 +32,7 @@ export const revive = async (input: {
   readonly versions: Versions
   readonly claimed: Claimed
   readonly listener: Listener | null
-}): Promise<{ readonly execution: Held; readonly go: 'begin' | 'cancel' }> => {
+}): Promise<{ readonly execution: Held; readonly go: 'begin' | 'cancel' | 'pause' }> => {
   const { host, claimed } = input
   const [first] = claimed.records
   if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
@@ -53,7 +53,7 @@ export const revive = async (input: {
   })
   const poisonous = claimed.recoveries > most_recoveries
   if (poisonous) host.app.log.error({ execution_id: claimed.id }, 'every worker that took this execution died: it is cancelled')
-  return { execution, go: claimed.cancel_requested || poisonous ? 'cancel' : 'begin' }
+  return { execution, go: claimed.cancel_requested || poisonous ? 'cancel' : claimed.paused ? 'pause' : 'begin' }
 }
 
 /** The entry that ends an execution which no process can go on with: its version or its journal is damaged. */

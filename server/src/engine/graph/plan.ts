@@ -38,6 +38,8 @@ export interface Step {
   readonly finished_at: number
   /** Set on a failed attempt that will be tried again. */
   readonly retry_at: number | null
+  /** It had ended the execution, which was tried again since. Never recorded: a later record says so. */
+  readonly forgiven?: true
 }
 
 /** A node whose turn it is. */
@@ -88,6 +90,8 @@ export interface Run {
   readonly place: Place | null
   /** The regions that are open; null: there was none yet. */
   regions: Map<number, Region> | null
+  /** From when its time limit counts, Unix milliseconds. */
+  clock: number
   /** What its steps have given, as whoever runs it counts that. */
   chars: number
   readonly states: number[]
@@ -149,6 +153,7 @@ const untouchedRun = (graph: Graph, fired: Fired, place: Place | null, last: num
   fired,
   place,
   regions: null,
+  clock: fired.at,
   chars: 0,
   states: graph.nodes.map(() => untouched),
   unsettled: [...graph.in_counts],
@@ -203,7 +208,7 @@ export const settleIn = (run: Run, index: number, step: Step): readonly Ready[] 
   if (step.retry_at !== null) {
     const code = step.error?.code
     const asleep = code === asleep_code
-    const failures = code === again_code ? 0 : (before?.failures ?? 0) + (asleep ? 0 : 1)
+    const failures = code === again_code || step.forgiven === true ? 0 : (before?.failures ?? 0) + (asleep ? 0 : 1)
     run.retries.set(index, { attempt, retry_at: step.retry_at, failures, asleep })
     return [{ run, index, node_id: step.node_id, attempt: attempt + 1, not_before: step.retry_at }]
   }
@@ -237,11 +242,11 @@ const gathered = (run: Run, index: number, step: Step): Json => {
   return resultOf(region)
 }
 
-const regionAround = ({ outer, index }: Place): Region | undefined => outer.regions?.get(index)
+export const regionAround = ({ outer, index }: Place): Region | undefined => outer.regions?.get(index)
 
 const lookAfter = (run: Run, index: number): Ready => {
   const { id } = run.graph.nodes[index] as GraphNode
-  return { run, index, node_id: id, attempt: 1, not_before: null }
+  return { run, index, node_id: id, attempt: (run.retries.get(index)?.attempt ?? 0) + 1, not_before: null }
 }
 
 const endTurn = (run: Run, place: Place): readonly Ready[] => {
@@ -329,7 +334,8 @@ export const replay = (graph: Graph, fired: Fired, steps: readonly Step[]): Run 
   return run
 }
 
-const deadline = (run: Run): number | null => (run.graph.timeout_ms === null ? null : run.fired.at + run.graph.timeout_ms)
+/** When its time limit is reached, Unix milliseconds; null: it has none. */
+export const deadline = (run: Run): number | null => (run.graph.timeout_ms === null ? null : run.clock + run.graph.timeout_ms)
 
 /** How the execution ended, or null when it has not. Cheap: asked after every step. */
 export const outcomeOf = (run: Run, now: number): Outcome | null => {

@@ -27,21 +27,22 @@ export const reserveCall = async (sql: Sql, call: Call): Promise<{ readonly exec
   return row
 }
 
-/** Executions that an execution waits for and that have not ended. */
+/** Executions that an execution has waited for and that have not ended, while it has. */
 export const openCalls = async (sql: Sql, parent_execution_id: string): Promise<readonly string[]> => {
   const rows = await sql<{ id: string }[]>`
     select e.id
     from engine_calls as c
     join executions as e on e.id = c.execution_id
-    where c.parent_execution_id = ${parent_execution_id} and c.waits and e.finished_at is null`
+    join executions as p on p.id = c.parent_execution_id
+    where c.parent_execution_id = ${parent_execution_id} and c.waits and e.finished_at is null and p.finished_at is not null`
   return rows.map(({ id }) => id)
 }
 
-/** Queues an execution that sleeps; false when it does not. */
+/** Queues an execution that sleeps and is not paused; false when there is none. */
 export const wakeOne = async (sql: Sql, id: string): Promise<boolean> => {
   const woken = await sql`
     update executions
     set wake_at = null, status = 'queued'
-    where id = ${id} and wake_at is not null and finished_at is null`
+    where id = ${id} and wake_at is not null and paused_at is null and finished_at is null`
   return woken.count === 1
 }

@@ -23,6 +23,17 @@ export interface RecordBody {
   readonly steps: readonly Step[]
   readonly regions?: readonly RegionFact[]
   readonly ending?: Ending
+  /** It had failed, and is tried again from there on. The failures before that ended it do not count any more. */
+  readonly retried?: { readonly by: Actor }
+  readonly paused?: { readonly by?: Actor }
+  /** It goes on; its time limit stood still for so long. */
+  readonly resumed?: { readonly by: Actor; readonly paused_ms: number }
+}
+
+/** Who did something to an execution. */
+export interface Actor {
+  readonly type: string
+  readonly id: string | null
 }
 
 /** What happened to a region besides the steps of its body. */

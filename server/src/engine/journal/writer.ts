@@ -96,7 +96,7 @@ const send = async (desk: Desk, batch: readonly Waiting[]): Promise<void> => {
   const entries = batch.map((item) => item.entry)
   for (let attempt = 0; ; attempt++) {
     try {
-      const second = await commitBatch(options.sql, lease, entries, options.now())
+      const second = await commitBatch(options.sql, lease, entries, options.now(), attempt > 0)
       if (second === null) options.onLeaseLost(lease.epoch)
       else if (entries.some((entry) => (entry.finish?.event ?? null) !== null)) tell(desk)
       for (const item of batch) {

@@ -14,6 +14,8 @@ export interface Claimed {
   readonly trigger_node_id: string
   readonly recoveries: number
   readonly cancel_requested: boolean
+  /** It is to sleep, and whoever held it before died. */
+  readonly paused: boolean
   /** Null: no other execution has started it. */
   readonly call: CalledBy | null
   readonly started_at: string
@@ -127,7 +129,7 @@ const take = (sql: Sql, lease: LeaseRow, options: Room): Promise<ClaimRow[]> => 
       from picked, lease
       where e.id = picked.id
       returning e.id, e.workspace_id, e.workflow_id, e.version, e.mode, e.trigger_type, e.trigger_node_id, e.recoveries,
-        e.cancel_requested, e.started_at,
+        e.cancel_requested, e.paused_at is not null as paused, e.started_at,
         (select json_build_object('parent_execution_id', c.parent_execution_id, 'hops', c.hops, 'waits', c.waits)
           from engine_calls as c
           where c.execution_id = e.id) as call
@@ -179,19 +181,19 @@ export const freeStrays = async (sql: Sql, lease: LeaseRow, isHeld: (id: string)
   return freed.count
 }
 
-/** The executions of this worker whose end was asked for. */
-export const cancelRequests = async (sql: Sql, worker_id: string): Promise<readonly string[]> => {
-  const rows = await sql<{ id: string }[]>`
-    select id from executions
-    where worker_id = ${worker_id} and finished_at is null and wake_at is null and cancel_requested`
-  return rows.map((row) => row.id)
-}
+/** The executions of this worker whose end was asked for, or that are to sleep. */
+export const endRequests = (
+  sql: Sql,
+  worker_id: string,
+): Promise<readonly { readonly id: string; readonly cancel_requested: boolean }[]> => sql`
+    select id, cancel_requested from executions
+    where worker_id = ${worker_id} and finished_at is null and wake_at is null and (cancel_requested or paused_at is not null)`
 
 /** Asks whoever holds an execution to end it, or wakes it to be ended. False when it has ended already. */
 export const requestCancel = async (sql: Sql, id: string): Promise<boolean> => {
   const rows = await sql`
     update executions
-    set cancel_requested = true, wake_at = null, status = case when wake_at is null then status else 'queued' end
+    set cancel_requested = true, wake_at = null, paused_at = null, status = case when wake_at is null then status else 'queued' end
     where id = ${id} and finished_at is null
     returning id`
   return rows.length === 1

@@ -26,7 +26,7 @@ export interface Pulse {
   readonly awake: boolean
   /** Jobs that recur are due. */
   readonly due: boolean
-  /** Somebody asked for the end of an execution that this worker holds. */
+  /** Somebody asked for the end of an execution that this worker holds, or paused it. */
   readonly cancels: boolean
 }
 
@@ -63,7 +63,7 @@ export const heartbeat = async (sql: Sql, lease: LeaseRow, { takeover_ms, now, j
       exists (select from engine_schedules where next_at <= ${at}) as due,
       exists (
         select from executions
-        where worker_id = me.id and finished_at is null and wake_at is null and cancel_requested
+        where worker_id = me.id and finished_at is null and wake_at is null and (cancel_requested or paused_at is not null)
       ) as cancels`
   return row ?? null
 }

@@ -96,17 +96,22 @@ const stepOf = ({ path, node_id, attempt, output, port, created_at }: Settled, n
 })
 
 /**
- * Writes what was settled into the journal of an execution that sleeps, and queues it. Nobody holds such an execution: the lock on its row
+ * Writes what was settled into the journal of an execution that sleeps, and queues it, unless it is paused. Nobody holds such an execution: the lock on its row
  * keeps everybody else from taking it up meanwhile. False where there is nothing to bring, or the execution does not sleep: whoever holds
  * it calls this when it does.
  */
 export const deliver = (sql: Sql, execution_id: string, now: number): Promise<boolean> =>
   sql.begin(async (tx) => {
-    const [asleep] = await tx`
-      select 1 from executions
+    const [asleep] = await tx<{ paused: boolean }[]>`
+      select paused_at is not null as paused from executions
       where id = ${execution_id} and wake_at is not null and finished_at is null
       for update`
-    return asleep === undefined ? false : deliverTo(tx, execution_id, now)
+    if (asleep === undefined || !(await deliverTo(tx, execution_id, now)) || asleep.paused) return false
+    await tx`
+      update executions
+      set wake_at = null, status = 'queued'
+      where id = ${execution_id}`
+    return true
   })
 
 const deliverTo = async (tx: TransactionSql, execution_id: string, now: number): Promise<boolean> => {
@@ -123,10 +128,6 @@ const deliverTo = async (tx: TransactionSql, execution_id: string, now: number):
     select ${execution_id}, max(seq) + 1, ${first.workspace_id}, ${JSON.stringify(body)}::text::json
     from execution_records
     where execution_id = ${execution_id}`
-  await tx`
-    update executions
-    set wake_at = null, status = 'queued'
-    where id = ${execution_id}`
   return true
 }
 

@@ -55,6 +55,12 @@ export const errors = defineErrors('workflows', {
     doc: 'A workflow called this webhook, and was itself called by a workflow, ten times over. `Millrace-Hops` counts them.',
   },
   execution_ended: { status: 409, title: 'The execution has ended already' },
+  execution_not_failed: {
+    status: 409,
+    title: 'The execution has not failed',
+    doc: 'Only one that failed, was cancelled or timed out is tried again; somebody may have done so already.',
+  },
+  execution_not_paused: { status: 409, title: 'The execution is not paused' },
   not_publishable: {
     status: 422,
     title: 'The draft has mistakes',

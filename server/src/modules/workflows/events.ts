@@ -37,6 +37,29 @@ export const deleted = defineEvent({
   data: About,
 })
 
+const execution = {
+  execution_id: Type.String({ format: 'uuid' }),
+  workflow_id: Type.String({ format: 'uuid' }),
+  version: Type.Integer(),
+  mode: Type.Union([Type.Literal('live'), Type.Literal('test')]),
+}
+
+export const executionRetried = defineEvent({
+  name: 'workflows.execution.retried',
+  doc: 'An execution that had failed, was cancelled or timed out goes on from where it ended.',
+  data: Type.Object(execution),
+})
+export const executionPaused = defineEvent({
+  name: 'workflows.execution.paused',
+  doc: 'Somebody lets an execution come to rest. What was in flight comes back first.',
+  data: Type.Object(execution),
+})
+export const executionResumed = defineEvent({
+  name: 'workflows.execution.resumed',
+  doc: 'A paused execution goes on.',
+  data: Type.Object(execution),
+})
+
 const secret = { secret_id: Type.String({ format: 'uuid' }), name: Type.String() }
 
 export const secretCreated = defineEvent({

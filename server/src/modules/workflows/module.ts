@@ -4,6 +4,7 @@ import * as approvalRoutes from './approvals/routes.ts'
 import { followSecrets, followWebhooks } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
+import * as controlRoutes from './control/routes.ts'
 import * as executionRoutes from './execution-routes.ts'
 import { openForm } from './forms/route.ts'
 import { formTokens } from './forms/tokens.ts'
@@ -36,7 +37,7 @@ export default defineModule({
   permissions: {
     'workflows:read': { doc: 'See workflows, their versions and their executions.' },
     'workflows:write': { doc: 'Make, change, publish, pause and remove workflows.' },
-    'workflows:execute': { doc: 'Start workflows by hand and cancel executions.' },
+    'workflows:execute': { doc: 'Start workflows by hand; cancel, retry, fork, pause and resume executions.' },
     'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
   events: [...Object.values(events), ...Object.values(templateEvents)],
@@ -44,6 +45,7 @@ export default defineModule({
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),
+    ...Object.values(controlRoutes),
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),

@@ -85,6 +85,7 @@ const execution = {
   started_at: Time,
   finished_at: Nullable(Time),
   duration_ms: Nullable(Type.Integer()),
+  paused_at: ExecutionView.properties.paused_at,
 }
 
 /** An execution without its steps. */

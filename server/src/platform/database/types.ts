@@ -153,6 +153,8 @@ export interface ExecutionsTable {
   finished_at: string | null
   wake_at: string | null
   priority: Generated<number>
+  paused_at: string | null
+  dismissed_at: string | null
 }
 
 export interface IdempotentRepliesTable {

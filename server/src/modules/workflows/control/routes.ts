@@ -1,0 +1,48 @@
+import { Type } from 'typebox'
+import { ExecutionView } from '../../../engine/history.ts'
+import { httpErrors } from '../../../platform/http/errors.ts'
+import { route } from '../../../platform/http/route.ts'
+import { errors } from '../errors.ts'
+import { Id } from '../schema.ts'
+import * as control from './control.ts'
+
+const params = Type.Object({ id: Id })
+const common = {
+  method: 'POST',
+  allow: 'workflows:execute',
+  etag: true,
+  idempotent: true,
+  params,
+  replies: { 200: ExecutionView },
+} as const
+const general = [errors.execution_not_found, httpErrors.precondition_failed]
+
+export const retryExecution = route({
+  ...common,
+  path: '/workflows/executions/{id}/retry',
+  summary: 'Go on from the failed step',
+  description:
+    'For an execution that failed, was cancelled or timed out. It is the same execution: what has succeeded stays done, and effects that are tried again ' +
+    'carry the same idempotency key as before. The first of several callers at once lets it go on.',
+  errors: [...general, errors.execution_not_failed],
+  handler: (ctx, input) => control.retry(ctx, input.params.id, input.request.if_match),
+})
+
+export const pauseExecution = route({
+  ...common,
+  path: '/workflows/executions/{id}/pause',
+  summary: 'Let an execution come to rest',
+  description:
+    'What is in flight comes back and is kept, nothing new begins, no timer fires. Once it rests it is `waiting`, with `paused_at`. Pausing a paused one changes nothing.',
+  errors: [...general, errors.execution_ended],
+  handler: (ctx, input) => control.pause(ctx, input.params.id, input.request.if_match),
+})
+
+export const resumeExecution = route({
+  ...common,
+  path: '/workflows/executions/{id}/resume',
+  summary: 'Let a paused execution go on',
+  description: 'Timers whose time has come meanwhile fire at once. The time limit of the execution has stood still.',
+  errors: [...general, errors.execution_not_paused],
+  handler: (ctx, input) => control.resume(ctx, input.params.id, input.request.if_match),
+})
