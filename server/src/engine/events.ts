@@ -54,3 +54,14 @@ export const jobFailed = defineEvent({
     code: Type.Union([Type.String(), Type.Null()]),
   }),
 })
+
+export const historyTrimmed = defineEvent({
+  name: 'engine.history.trimmed',
+  doc: 'Executions were removed whose retention was over: so many, and of them whole weeks, whose tables took so many bytes.',
+  data: Type.Object({
+    executions: Type.Integer({ minimum: 0 }),
+    weeks: Type.Integer({ minimum: 0 }),
+    bytes: Type.Integer({ minimum: 0 }),
+  }),
+  audit: false,
+})

@@ -136,7 +136,7 @@ export const readExecution = async (
     ...(draft === undefined ? {} : { test: { dry_run: draft.dry_run, until_node: draft.until_node, pinned: Object.keys(draft.pins) } }),
     parent_execution_id: row.parent_execution_id,
     input: payload,
-    output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final.body) : null,
+    output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
     next_record,
     records: (final?.seq ?? -1) + 1,

@@ -1,10 +1,12 @@
 import { defineModule } from '../platform/module.ts'
 import { engine, nodeTypes } from './engine.ts'
 import { errors } from './errors.ts'
-import { eventOf, jobFailed } from './events.ts'
+import { eventOf, historyTrimmed, jobFailed } from './events.ts'
 import { jobTypes } from './job-types.ts'
 import { jobs } from './jobs.ts'
 import { purgeExecutions } from './purge.ts'
+import { historyMetrics } from './retention/metrics.ts'
+import { trimHistoryJob } from './retention/trim-history.ts'
 import { sandbox } from './sandbox/sandbox.ts'
 import { settings } from './settings.ts'
 import { resumeTokens } from './waits/resume-tokens.ts'
@@ -14,8 +16,9 @@ export default defineModule({
   name: 'engine',
   settings,
   errors,
-  events: [...Object.values(eventOf), jobFailed],
-  services: [nodeTypes, jobTypes, sandbox, resumeTokens, engine, jobs, waitSweeper],
+  events: [...Object.values(eventOf), jobFailed, historyTrimmed],
+  services: [nodeTypes, jobTypes, sandbox, resumeTokens, engine, jobs, waitSweeper, historyMetrics],
+  jobs: [trimHistoryJob],
   purge: purgeExecutions,
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -9,7 +9,7 @@ export const readFinished = async (db: ReadDb, execution_id: string): Promise<Fi
   const final = await lastRecord(db, execution_id)
   const ending = final?.body.ending
   if (final === undefined || ending === undefined) return null
-  const output = ending.status === 'succeeded' ? await outputOf(db, execution_id, final.body) : null
+  const output = ending.status === 'succeeded' ? await outputOf(db, execution_id, final) : null
   return { status: ending.status, output, error: ending.error }
 }
 
@@ -20,6 +20,7 @@ export type ReplySearch = () => Promise<HttpReply | null | undefined>
 export const replySearch = (db: ReadDb, execution_id: string): ReplySearch => {
   let responding: ReadonlySet<string> | null = null
   let next = 0
+  let ended = false
   return async () => {
     responding ??= await respondingNodes(db, execution_id)
     if (responding === null) return undefined
@@ -32,10 +33,11 @@ export const replySearch = (db: ReadDb, execution_id: string): ReplySearch => {
       for (const { seq, body } of rows) {
         const said = body.steps.find(({ node_id, status }) => status === 'succeeded' && responding?.has(node_id))
         if (said !== undefined) return { headers: {}, ...(said.output as unknown as Omit<HttpReply, 'headers'>) }
-        if (body.ending !== undefined) return null
+        // One that has ended may have been told to go on since.
+        ended = body.ending !== undefined
         next = seq + 1
       }
-      if (rows.length < record_batch) return undefined
+      if (rows.length < record_batch) return ended ? null : undefined
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import { gatherer, lastStep } from './gather.ts'
+import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
 
 export interface RecordRow {
@@ -35,23 +36,35 @@ export const lastRecord = async (db: ReadDb, id: string): Promise<RecordRow | un
 }
 
 /**
- * What an execution that has succeeded gave: in its last record stands the step that finished last. Where that is a loop, its output is put
- * together of all records; and where the last record holds none, because somebody else has brought the last step, it is in one before.
+ * What an execution that has succeeded gave: the output of the step that finished last, in its last record or shortly before. Where that is a
+ * loop, its output is put together of all records.
  */
-export const outputOf = async (db: ReadDb, id: string, final: RecordBody): Promise<Json> => {
-  let last = lastStep(final.steps)
-  if (last !== undefined && last.gathered !== true) return last.output
-  if (last === undefined && final.trigger !== undefined) return final.trigger.payload
-  let payload: Json = null
+export const outputOf = async (db: ReadDb, id: string, final: RecordRow): Promise<Json> => {
+  const last = await stepBefore(db, id, final)
+  if (last === null) return (await recordsOf(db, id, 0, 1))[0]?.body.trigger?.payload ?? null
+  if (last.gathered !== true) return last.output
   const gathered = gatherer()
   for (let next = 0; ;) {
     const rows = await recordsOf(db, id, next)
-    for (const { body } of rows) {
-      gathered.add(body)
-      last = lastStep(body.steps) ?? last
-      payload = body.trigger?.payload ?? payload
-    }
-    if (rows.length < record_batch) return last === undefined ? payload : gathered.outputOf(last)
+    for (const { body } of rows) gathered.add(body)
+    if (rows.length < record_batch) return gathered.outputOf(last)
     next += rows.length
   }
+}
+
+const stepBefore = async (db: ReadDb, id: string, final: RecordRow): Promise<Step | null> => {
+  let found = lastStep(final.body.steps)
+  for (let seq = final.seq; found === undefined && seq > 0;) {
+    const rows = (await db
+      .selectFrom('execution_records')
+      .select(['seq', 'body'])
+      .where('execution_id', '=', id)
+      .where('seq', '<', seq)
+      .orderBy('seq', 'desc')
+      .limit(10)
+      .execute()) as unknown as readonly RecordRow[]
+    for (const { body } of rows) found ??= lastStep(body.steps)
+    seq = rows.at(-1)?.seq ?? 0
+  }
+  return found ?? null
 }

@@ -33,4 +33,28 @@ export const settings = defineSettings({
     max: 64,
     doc: 'Programs of `data.code` that run at a time. A workspace that has none running may start one beyond that, up to twice as many in all.',
   },
+  retention_days: {
+    env: 'MILLRACE_RETENTION_DAYS',
+    type: 'integer',
+    default: 90,
+    min: 0,
+    max: 36_500,
+    doc: 'Days that executions are kept after their end, where their workflow does not say it (`settings.retention_days`). 0: for ever.',
+  },
+  test_retention_days: {
+    env: 'MILLRACE_TEST_RETENTION_DAYS',
+    type: 'integer',
+    default: 7,
+    min: 0,
+    max: 36_500,
+    doc: 'Days that trial runs are kept at most. 0: as long as others.',
+  },
+  job_retention_days: {
+    env: 'MILLRACE_JOB_RETENTION_DAYS',
+    type: 'integer',
+    default: 30,
+    min: 0,
+    max: 36_500,
+    doc: 'Days that the journal of work of the product itself is kept: mails that were delivered, exports, tidying. 0: for ever.',
+  },
 })

@@ -80,6 +80,7 @@ export const insertVersion = async (
       version: input.version,
       workspace_id: tx.workspace_id,
       definition: input.definition,
+      retention_days: input.definition.settings?.retention_days ?? null,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()

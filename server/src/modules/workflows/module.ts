@@ -11,6 +11,7 @@ import { formTokens } from './forms/tokens.ts'
 import { resumeExecution } from './hooks/resume.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
+import { forgetApprovals } from './history/forget-approvals.ts'
 import { hookRefusals } from './hooks/refusals.ts'
 import { callNode } from './nodes/call.ts'
 import { openSecrets } from './secrets/open.ts'
@@ -59,6 +60,7 @@ export default defineModule({
   nodes: [callNode, approvalNode],
   statistics: [executions],
   personal_data: [personalData, decisionsData],
+  jobs: [forgetApprovals],
   consumers: [followEvents, followWebhooks, followSecrets],
   usersOfIntegration,
   migrations: new URL('./migrations/', import.meta.url),

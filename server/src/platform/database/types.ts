@@ -79,6 +79,7 @@ export interface EngineVersionsTable {
   workspace_id: string
   definition: ColumnType<Json, JsonInput, JsonInput>
   created_at: Generated<string>
+  retention_days: number | null
 }
 
 export interface EngineWaitsTable {
