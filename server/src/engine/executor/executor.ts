@@ -131,7 +131,10 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     now: app.now,
     jobs: options.jobs,
     log: app.log,
-    onLost: () => dropAll(shared),
+    onLost: () => {
+      dropAll(shared)
+      writer.drop()
+    },
     onWork: (work) => takeUp(shared, work),
   })
   const writer = journalWriter({

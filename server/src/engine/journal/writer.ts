@@ -15,6 +15,8 @@ export interface JournalWriter {
   readonly commit: (entry: Entry) => Promise<void>
   /** Resolves when everything handed in so far is settled. */
   readonly drained: () => Promise<void>
+  /** The lease is lost: rejects what waits to be sent. Under the lease that comes next it would be written past whoever goes on with it. */
+  readonly drop: () => void
   /** Stops retrying while the database is away; what is waiting is rejected. */
   readonly close: () => void
 }
@@ -61,6 +63,9 @@ export const journalWriter = (options: WriterOptions): JournalWriter => {
         setImmediate(pump, desk)
       }),
     drained: () => (isIdle(desk) ? Promise.resolve() : new Promise((resolve) => void desk.idle.push(resolve))),
+    drop: () => {
+      for (const { reject } of desk.waiting.splice(0)) reject(errors.lease_lost())
+    },
     close: () => void (desk.closed = true),
   }
 }
