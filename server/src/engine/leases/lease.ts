@@ -52,18 +52,22 @@ interface Holding {
   stopped: boolean
   renewing: Promise<void> | null
   beating: Promise<void> | null
+  working: Promise<void> | null
 }
 
 export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
   const row = await register(options.sql, options.worker_id)
-  const holding: Holding = { options, row, stopped: false, renewing: null, beating: null }
+  const holding: Holding = { options, row, stopped: false, renewing: null, beating: null, working: null }
   const timer = setInterval(() => {
     if (holding.beating !== null || holding.renewing !== null) return
     holding.beating = beat(holding).finally(() => void (holding.beating = null))
   }, beat_ms)
   return {
     row: () => holding.row,
-    recover: () => recoverOwn(holding),
+    recover: async () => {
+      await freeAll(holding)
+      await options.onWork(all_queued)
+    },
     lost: (epoch) => lose(holding, epoch),
     stop: async () => {
       if (holding.stopped) return
@@ -71,15 +75,17 @@ export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
       clearInterval(timer)
       await holding.beating
       await holding.renewing
+      await holding.working
       await resign(options.sql, holding.row)
     },
   }
 }
 
-const recoverOwn = async ({ options, row }: Holding): Promise<void> => {
+const all_queued: Work = { queued: true, cancels: false, due: false }
+
+const freeAll = async ({ options, row }: Holding): Promise<void> => {
   const freed = await freeOwn(options.sql, row)
   if (freed > 0) options.log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
-  await options.onWork({ queued: true, cancels: false, due: false })
 }
 
 const lose = (holding: Holding, epoch: number): void => {
@@ -96,7 +102,8 @@ const renew = async (holding: Holding): Promise<void> => {
   while (!holding.stopped) {
     try {
       holding.row = await register(options.sql, options.worker_id)
-      return await recoverOwn(holding)
+      await freeAll(holding)
+      return setToWork(holding, all_queued)
     } catch (error) {
       if (!isTransient(error)) throw error
       await new Promise((resolve) => setTimeout(resolve, 200))
@@ -117,8 +124,18 @@ const beat = async (holding: Holding): Promise<void> => {
     const woken = pulse.awake ? await wake(sql, now) : 0
     const queued = freed > 0 || woken > 0 || pulse.queued
     const { cancels, due } = pulse
-    if (queued || cancels || due) await options.onWork({ queued, cancels, due })
+    if (queued || cancels || due) setToWork(holding, { queued, cancels, due })
   } catch (error) {
     if (!holding.stopped) log.warn({ err: error }, 'a heartbeat failed')
   }
+}
+
+/** Beside the heartbeats: to take up thousands of executions may last longer than a heart may stand still. What is left over the next beat sees. */
+const setToWork = (holding: Holding, work: Work): void => {
+  holding.working ??= holding.options
+    .onWork(work)
+    .catch((error: unknown) =>
+      holding.options.log.warn({ err: error }, 'what a heartbeat has found could not be done; it will be tried again'),
+    )
+    .finally(() => void (holding.working = null))
 }
