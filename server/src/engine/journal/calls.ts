@@ -46,3 +46,22 @@ export const wakeOne = async (sql: Sql, id: string): Promise<boolean> => {
     where id = ${id} and wake_at is not null and paused_at is null and finished_at is null`
   return woken.count === 1
 }
+
+/**
+ * Queues the executions that sleep until one that they have called ends, where it has: the process that would have woken them died in between, and
+ * by themselves they look ever more rarely. One that waits for another of its calls looks once for nothing.
+ */
+export const wakeCallers = async (sql: Sql): Promise<number> => {
+  const woken = await sql`
+    update executions
+    set wake_at = null, status = 'queued'
+    where wake_at is not null and finished_at is null
+      and id in (
+        select c.parent_execution_id
+        from executions as asleep
+        join engine_calls as c on c.parent_execution_id = asleep.id
+        join executions as called on called.id = c.execution_id
+        where asleep.wake_at is not null and c.waits and called.finished_at is not null
+      )`
+  return woken.count
+}

@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres'
 import { isTransient } from '../../platform/database/errors.ts'
 import type { Logger } from '../../platform/log.ts'
+import { wakeCallers } from '../journal/calls.ts'
 import { wake } from './claim.ts'
 import { freeOwn, heartbeat, type LeaseRow, register, resign, takeOver } from './lease-sql.ts'
 
@@ -86,6 +87,7 @@ const all_queued: Work = { queued: true, cancels: false, due: false }
 const freeAll = async ({ options, row }: Holding): Promise<void> => {
   const freed = await freeOwn(options.sql, row)
   if (freed > 0) options.log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
+  await wakeCallers(options.sql)
 }
 
 const lose = (holding: Holding, epoch: number): void => {
@@ -121,7 +123,8 @@ const beat = async (holding: Holding): Promise<void> => {
     if (pulse === null) return lose(holding, row.epoch)
     const freed = pulse.somebody_died ? await takeOver(sql, takeover_ms) : 0
     if (freed > 0) log.warn({ executions: freed }, 'a worker has gone silent: its executions are taken over')
-    const woken = pulse.awake ? await wake(sql, now) : 0
+    const called = pulse.somebody_died ? await wakeCallers(sql) : 0
+    const woken = called + (pulse.awake ? await wake(sql, now) : 0)
     const queued = freed > 0 || woken > 0 || pulse.queued
     const { cancels, due } = pulse
     if (queued || cancels || due) setToWork(holding, { queued, cancels, due })

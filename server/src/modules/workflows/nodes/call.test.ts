@@ -170,4 +170,27 @@ describe('a caller that waits for long', () => {
     expect((await user.call('GET', `/api/v1/workflows/executions/${parent}`)).body).toMatchObject({ output: { ok: true } })
     expect(await children(parent)).toEqual([expect.objectContaining({ execution_id: child?.['execution_id'], status: 'succeeded' })])
   })
+
+  test('hears of a failure although the process that would have told it died in between', async () => {
+    const failing = await publish(
+      user,
+      line(slow, { id: 'bad', type: 'flow.stop', config: { status: 'failed', message: 'no more' } } as { id: string }),
+    )
+    const caller = await publish(user, line(call(failing)))
+    const { body } = await user.call('POST', `/api/v1/workflows/${caller}/execute`, { body: { input: {} } })
+    const parent = body.id as string
+    const { owner } = mill.database
+    await expect.poll(() => stateOf(parent), { timeout: 10_000 }).toEqual({ status: 'waiting', worker_id: null })
+    // As long as the one that it called needs for its end, it cannot be woken.
+    const dying = mill.app.newId()
+    await owner`update executions set worker_id = ${dying}, wake_at = null, status = 'running' where id = ${parent}`
+    gate.resolve()
+    await expect.poll(async () => (await children(parent))[0]?.['status'], { timeout: 10_000 }).toBe('failed')
+    await owner`update executions set worker_id = null, wake_at = now() + interval '1 hour', status = 'waiting' where id = ${parent}`
+    await owner`insert into engine_workers (id, epoch, state, heartbeat_at) values (${dying}, 1, 'alive', now() - interval '1 minute')`
+    await expect.poll(() => stateOf(parent), { timeout: 10_000 }).toEqual({ status: 'failed', worker_id: null })
+    expect((await user.call('GET', `/api/v1/workflows/executions/${parent}`)).body).toMatchObject({
+      error: { code: 'flow.stopped', message: 'no more', node_id: 'call' },
+    })
+  })
 })
