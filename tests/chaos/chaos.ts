@@ -3,17 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { type Load, startDrafts, startLoad } from './load.ts'
 import { type Kill, reconcile, type Report } from './reconcile.ts'
 import { startReceiver } from './receiver.ts'
 import { serverProcess, type ServerProcess } from './server-process.ts'
-import { createWorkflows, signUp } from './workflows.ts'
-
-/** A start that the server has acknowledged: its reply named the execution. */
-export interface Acknowledged {
-  readonly execution_id: string
-  readonly kind: 'effects' | 'pure'
-  readonly n: number
-}
+import { pauseTriggers, publishAll, signUp } from './workflows.ts'
 
 export interface ChaosOptions {
   /** How often something is killed; the server and PostgreSQL take turns, the last time both. */
@@ -30,19 +24,27 @@ export interface ChaosOptions {
  */
 export const runChaos = async (options: ChaosOptions): Promise<Report> => {
   const data_dir = await mkdtemp(join(tmpdir(), 'millrace-chaos-'))
-  const receiver = await startReceiver()
+  let load: Load | null = null
+  const receiver = await startReceiver((body, key) => load?.heard(body, key))
   const server = await serverProcess({ data_dir, env: { MILLRACE_OUTBOUND_ALLOW: `127.0.0.1:${receiver.port}` } })
   try {
     await server.start()
     const account = await signUp(server.url)
-    const workflows = await createWorkflows(account, receiver.port)
-    const acknowledged: Acknowledged[] = []
-    const load = startLoad({ clients: options.clients, effects: workflows.effects, pure: workflows.pure, acknowledged })
-    const server_kills = await killInTurn(server, options)
+    const workflows = await publishAll(account, receiver.port)
+    const drafts = startDrafts([account], 250)
+    load = startLoad({ urls: [server.url], workflows, clients: options.clients, pause_ms: 20 })
+    const kills = await killInTurn(server, load, options)
     await pause(500)
     await load.stop()
+    const told = await drafts.stop()
+    await pauseTriggers(account, workflows)
+    const { acknowledged } = load
     options.log(`${acknowledged.length} starts acknowledged, ${load.unanswered()} without an answer; waiting for the last execution to end`)
-    return await reconcile({ database: server.database(), acknowledged, calls: receiver.calls, server_kills, log: options.log })
+    const { host, port } = server.database()
+    return await reconcile(
+      { host, port, user: 'millrace', database: 'millrace' },
+      { acknowledged, workflows, calls: receiver.calls, kills, drafts: told, log: options.log },
+    )
   } finally {
     await server.stop()
     await receiver.close()
@@ -50,15 +52,26 @@ export const runChaos = async (options: ChaosOptions): Promise<Report> => {
   }
 }
 
+/** What dies has served before. */
+const served = 20
+const patience_ms = 30_000
+
+const underWay = async ({ acknowledged }: Load): Promise<void> => {
+  const enough = acknowledged.length + served
+  const deadline = Date.now() + patience_ms
+  while (acknowledged.length < enough && Date.now() < deadline) await pause(20)
+}
+
 /** Answers with when the server was killed. */
-const killInTurn = async (server: ServerProcess, options: ChaosOptions): Promise<readonly Kill[]> => {
-  const server_kills: Kill[] = []
+const killInTurn = async (server: ServerProcess, load: Load, options: ChaosOptions): Promise<readonly Kill[]> => {
+  const kills: Kill[] = []
   const killServer = async (): Promise<void> => {
     const at = Date.now()
     await server.killServer()
-    server_kills.push({ at, gone: Date.now() })
+    kills.push({ at, gone: Date.now(), held: null })
   }
   for (let kill = 0; kill < options.kills; kill++) {
+    await underWay(load)
     await pause(randomInt(options.between_ms[0], options.between_ms[1]))
     const last = kill === options.kills - 1
     if (last) {
@@ -75,43 +88,5 @@ const killInTurn = async (server: ServerProcess, options: ChaosOptions): Promise
     }
     await server.start()
   }
-  return server_kills
-}
-
-const startLoad = (input: {
-  readonly clients: number
-  readonly effects: string
-  readonly pure: string
-  readonly acknowledged: Acknowledged[]
-}) => {
-  let running = true
-  let next = 0
-  let unanswered = 0
-  const client = async (number: number): Promise<void> => {
-    while (running) {
-      const n = next++
-      const kind = (n + number) % 2 === 0 ? 'effects' : 'pure'
-      const reply = await fetch(input[kind], {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ n }),
-        signal: AbortSignal.timeout(15_000),
-      }).catch(() => null)
-      const execution_id = reply?.headers.get('x-millrace-execution-id')
-      if (reply !== null && reply.ok && typeof execution_id === 'string') input.acknowledged.push({ execution_id, kind, n })
-      else {
-        unanswered += 1
-        await pause(20)
-      }
-      await reply?.arrayBuffer().catch(() => null)
-    }
-  }
-  const clients = Array.from({ length: input.clients }, (_, number) => client(number))
-  return {
-    unanswered: () => unanswered,
-    stop: async () => {
-      running = false
-      await Promise.all(clients)
-    },
-  }
+  return kills
 }

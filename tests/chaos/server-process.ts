@@ -11,6 +11,8 @@ export interface ServerProcess {
   readonly start: () => Promise<void>
   /** `kill -9` of the server alone; PostgreSQL is left behind. */
   readonly killServer: () => Promise<void>
+  /** To the server alone: `SIGSTOP` freezes it, `SIGCONT` lets it go on. */
+  readonly signal: (signal: 'SIGSTOP' | 'SIGCONT') => void
   /** `kill -9` of the postmaster alone. */
   readonly killPostgres: () => void
   readonly stop: () => Promise<void>
@@ -92,6 +94,7 @@ export const serverProcess = async (options: {
       child?.kill('SIGKILL')
       await exited()
     },
+    signal: (signal) => void child?.kill(signal),
     killPostgres: () => process.kill(postmaster().pid, 'SIGKILL'),
     stop: async () => {
       child?.kill('SIGTERM')

@@ -1,65 +1,66 @@
+import type { JsonObject } from '../../server/src/lib/json.ts'
+import { type Kind, kinds } from './kinds.ts'
+
 /** A signed-in account, and how it calls the API. */
 export interface Account {
-  readonly url: string
   readonly call: (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>
+  /** The same account, at another server. */
+  readonly at: (url: string) => Account
 }
+
+const patience_ms = 10_000
+
+const send = async (url: string, token: string | null, method: string, path: string, body: unknown): Promise<Record<string, unknown>> => {
+  const reply = await fetch(`${url}/api/v1${path}`, {
+    method,
+    headers: { 'content-type': 'application/json', ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
+    body: body === undefined ? null : JSON.stringify(body),
+    signal: AbortSignal.timeout(patience_ms),
+  })
+  const text = await reply.text()
+  if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`)
+  return JSON.parse(text) as Record<string, unknown>
+}
+
+const accountAt = (url: string, token: string): Account => ({
+  call: (method, path, body) => send(url, token, method, path, body),
+  at: (other) => accountAt(other, token),
+})
 
 export const signUp = async (url: string): Promise<Account> => {
-  const send = async (method: string, path: string, body: unknown, token: string | null): Promise<Record<string, unknown>> => {
-    const reply = await fetch(`${url}/api/v1${path}`, {
-      method,
-      headers: { 'content-type': 'application/json', ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
-      body: body === undefined ? null : JSON.stringify(body),
-    })
-    const text = await reply.text()
-    if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`)
-    return JSON.parse(text) as Record<string, unknown>
-  }
   const credentials = { email: 'chaos@example.org', password: 'salt spray on the mill wheel', username: 'chaos' }
-  const { access_token } = await send('POST', '/auth/register', credentials, null)
-  return { url, call: (method, path, body) => send(method, path, body, String(access_token)) }
+  const { access_token } = await send(url, null, 'POST', '/auth/register', credentials)
+  return accountAt(url, String(access_token))
 }
 
-const publish = async (account: Account, name: string, definition: unknown): Promise<string> => {
-  const created = await account.call('POST', '/workflows', { name, definition })
-  const published = await account.call('POST', `/workflows/${String(created.id)}/publish`, {})
-  const [trigger] = published.triggers as { url: string }[]
-  if (trigger === undefined) throw new Error(`${name} was published without a trigger`)
-  return new URL(new URL(trigger.url).pathname, account.url).href
+/** A workflow of a kind, published. */
+export interface Workflow {
+  readonly kind: Kind
+  readonly id: string
+  /** Of its webhook; null where it has none. */
+  readonly path: string | null
 }
 
-/** Publishes the two workflows that the load starts, and answers with the addresses of their webhooks. */
-export const createWorkflows = async (account: Account, receiver_port: number): Promise<{ effects: string; pure: string }> => {
-  const call = (id: string, part: string) => ({
-    id,
-    type: 'http.request',
-    config: { method: 'POST', url: `http://127.0.0.1:${receiver_port}/${part}`, body: { n: '{{ trigger.body.n }}' } },
-    retry: { max_attempts: 10, backoff: 'fixed', delay_ms: 50 },
-  })
-  const effects = await publish(account, 'two effects in parallel, then one', {
-    nodes: [
-      { id: 'hook', type: 'trigger.webhook', config: { path: 'effects', method: 'POST', respond: 'immediate' } },
-      call('left', 'left'),
-      call('right', 'right'),
-      { id: 'both', type: 'flow.merge', config: { mode: 'all' } },
-      call('last', 'last'),
-      { id: 'result', type: 'data.set', config: { values: { n: '{{ trigger.body.n }}', call: '{{ steps.last.output.body.call }}' } } },
-    ],
-    edges: [
-      { from: 'hook', to: 'left' },
-      { from: 'hook', to: 'right' },
-      { from: 'left', to: 'both' },
-      { from: 'right', to: 'both' },
-      { from: 'both', to: 'last' },
-      { from: 'last', to: 'result' },
-    ],
-  })
-  const pure = await publish(account, 'no effects', {
-    nodes: [
-      { id: 'hook', type: 'trigger.webhook', config: { path: 'pure', method: 'POST', respond: 'last_node' } },
-      { id: 'result', type: 'data.set', config: { values: { n: '{{ trigger.body.n }}', next: '{{ trigger.body.n + 1 }}' } } },
-    ],
-    edges: [{ from: 'hook', to: 'result' }],
-  })
-  return { effects, pure }
+const publish = async (account: Account, kind: Kind, definition: JsonObject): Promise<Workflow> => {
+  const { id } = await account.call('POST', '/workflows', { name: kind.name, definition })
+  const { triggers } = (await account.call('POST', `/workflows/${String(id)}/publish`, {})) as { triggers: { url?: string | null }[] }
+  const url = triggers[0]?.url
+  return { kind, id: String(id), path: typeof url === 'string' ? new URL(url).pathname : null }
+}
+
+/** Publishes one workflow of each kind. */
+export const publishAll = async (account: Account, receiver_port: number): Promise<readonly Workflow[]> => {
+  const made: Workflow[] = []
+  const ids = new Map<string, string>([])
+  for (const kind of kinds) {
+    const workflow = await publish(account, kind, kind.definition({ receiver_port, ids }))
+    ids.set(kind.name, workflow.id)
+    made.push(workflow)
+  }
+  return made
+}
+
+/** What fires by itself stops, so that everything comes to an end. */
+export const pauseTriggers = async (account: Account, workflows: readonly Workflow[]): Promise<void> => {
+  for (const { kind, id } of workflows) if (kind.name === 'tick') await account.call('POST', `/workflows/${id}/pause`)
 }
