@@ -30,6 +30,7 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   await publish(user, { nodes: byThemselves, edges: [] })
   const secret = await user.call('POST', '/api/v1/workflows/secrets', { body: { name: 'of a webhook', value: `secret of ${name}` } })
   expect(secret.status).toBe(201)
+  expect((await user.call('PUT', '/api/v1/workflows/variables/mine', { body: { value: name } })).status).toBe(201)
   const draft = { name: 'Kept under a key', definition: { nodes: [], edges: [] } }
   await linkSupabase(user)
   const keyed = await user.call('POST', '/api/v1/workflows', { body: draft, headers: { 'idempotency-key': `"${name}-1"` } })

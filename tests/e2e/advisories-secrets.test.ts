@@ -174,6 +174,10 @@ const work = async () => {
   const config = {}
   const integration = await post('/users/integrations', { type: 'slack', name: 'canary', config, credentials }, 201, ada.call)
 
+  const variable = await ada.call('PUT', '/api/v1/workflows/variables/canary', { body: { value: 1 } })
+  expect(variable.status).toBe(201)
+  const form = { path: 'canary', title: 'Canary', fields: [{ name: 'name', label: 'Name', type: 'text' }] }
+  await publish(ada as unknown as TestUser, { nodes: [{ id: 'form', type: 'trigger.form', config: form }], edges: [] })
   const hook_id = await publish(ada as unknown as TestUser, webhookDefinition('canary'))
   keep('authorization of a webhook', 'Bearer canary-of-the-sender-91ab')
   keep('cookie of a webhook', 'canary-of-the-cookie-44de')
@@ -253,6 +257,7 @@ const idsFor = (path: string): { readonly [name: string]: string } => {
   if (path.includes('/integrations/{id}')) return { id: things.integration_id }
   if (path.includes('/templates/{id}')) return { id: 'webhook-with-reply' }
   if (path.includes('/secrets/{id}')) return { id: things.secret_id }
+  if (path.includes('/variables/{name}')) return { name: 'canary' }
   if (path.includes('/workflows/{id}')) return { id: things.hook_id, request_id: things.request_id }
   if (path.includes('/workspaces/{id}')) return { id: things.team_id, user_id: ada.id, invitation_id: things.invitation_id }
   if (path.includes('/api-keys/{id}')) return { id: ada.key.id }

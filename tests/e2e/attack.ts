@@ -69,7 +69,12 @@ export const isApi = ({ path }: Operation): boolean => path.startsWith('/api/v1'
 export const pathOf = (operation: Operation, values: { readonly [name: string]: string } = {}): string =>
   operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? others[name] ?? nobodys_id)
 
-const others: { readonly [name: string]: string | undefined } = { version: '1', provider: 'acme', email: 'nobody@example.org' }
+const others: { readonly [name: string]: string | undefined } = {
+  version: '1',
+  name: 'nothing',
+  provider: 'acme',
+  email: 'nobody@example.org',
+}
 
 export const nobodys_id = '01900000-0000-7000-8000-00000000dead'
 

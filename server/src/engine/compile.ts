@@ -9,6 +9,7 @@ import type { Definition, DefinitionNode } from './graph/definition.ts'
 import { buildGraph, type Graph, type NodeShape } from './graph/graph.ts'
 import type { CalledBy, ExecutionMode } from './contract.ts'
 import { outputOf, outputsOf, type Run, type StepError } from './graph/plan.ts'
+import { type NamedVariables, namedVariables } from './named-variables.ts'
 import { evaluatedConfigs } from './node-config.ts'
 import { NodeFailure, type NodeType } from './node.ts'
 
@@ -43,6 +44,8 @@ export interface CompiledVersion {
   readonly triggerType: (node_id: string) => string | null
   /** Some node of it waits to be called. */
   readonly waits: boolean
+  /** What it takes of the variables of its workspace. */
+  readonly variables: NamedVariables
 }
 
 /** What the graph must know of a node, from its type and config; `body`: of a region. */
@@ -183,7 +186,8 @@ const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<stri
     list.some(({ type }) => type.kind === 'effect' && type.starts_executions === true),
   )
   const waits = definition.nodes.some(waitsForCall)
-  return { graph, nodes, bodies, starts_executions, waits, triggerType: (node_id) => triggers.get(node_id) ?? null }
+  const variables = namedVariables(definition.nodes)
+  return { graph, nodes, bodies, starts_executions, waits, variables, triggerType: (node_id) => triggers.get(node_id) ?? null }
 }
 
 const waitsForCall = ({ type, config = {} }: DefinitionNode): boolean => {
@@ -203,6 +207,8 @@ export interface ScopeFacts {
   readonly call?: CalledBy | null
   /** Unix milliseconds. */
   readonly started_at: number
+  /** The variables of its workspace that it names, as they were when it began. */
+  readonly vars?: JsonObject
   /** Where it is called to go on; given where it may wait for that. */
   readonly resumeUrl?: () => string
 }
@@ -224,7 +230,7 @@ export const scopeFor = (input: { readonly version: CompiledVersion; readonly ru
     trigger: run.fired.payload,
     execution,
     workspace: { id: facts.workspace_id },
-    vars: {},
+    vars: facts.vars ?? {},
     output: (node_id): Json | undefined => outputOf(run, node_id),
     outputs: () => outputsOf(run),
   }

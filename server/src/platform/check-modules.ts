@@ -24,6 +24,7 @@ export const checkModules = (modules: readonly Module[], roles: Roles): void => 
     ...twice('set of quotas', modules, (module) => (module.quotas ? ['requests'] : [])),
     ...twice('answer', modules, (module) => (module.owners ? ['who owns a workspace'] : [])),
     ...twice('answer', modules, (module) => (module.credentials ? ['which credential has an id'] : [])),
+    ...twice('answer', modules, (module) => (module.variables ? ['which variables a workspace has'] : [])),
     ...twice('gauge', modules, (module) => Object.keys(module.gauges ?? {})),
   ]
   if (problems.length > 0) throw new Error(`The modules do not fit together:${problems.map((problem) => `\n  - ${problem}`).join('')}`)

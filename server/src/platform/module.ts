@@ -1,3 +1,4 @@
+import type { JsonObject } from '../lib/json.ts'
 import type { SettingDeclarations, Settings } from './config.ts'
 import type { App, Ctx, TxCtx } from './context.ts'
 import type { Errors } from './errors.ts'
@@ -96,6 +97,8 @@ export interface Module {
   readonly purge?: (app: App, workspace_id: string, signal: AbortSignal) => Promise<boolean>
   /** The stored credential with that id, of the workspace of the context and in the system's scope. Exactly one module offers it. */
   readonly credentials?: (ctx: Ctx, id: string) => Promise<Credential>
+  /** The variables of a workspace, by name, for its workflows; at once where they are known. Exactly one module offers it. */
+  readonly variables?: (app: App, workspace_id: string) => JsonObject | Promise<JsonObject>
   /** What of this module needs the integration with that id to work, in the scope of the caller. */
   readonly usersOfIntegration?: (ctx: Ctx, integration_id: string) => Promise<readonly { readonly id: string; readonly name: string }[]>
   /** How much there is of what this module keeps and plans limit, by feature; in the scope of the caller. */

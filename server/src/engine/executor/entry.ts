@@ -68,6 +68,7 @@ export const entryOf = (live: Live, turn: Recorded): Entry => {
   const body: RecordBody = {
     at,
     ...trigger,
+    ...(live.vars_due === null ? {} : { vars: live.vars_due }),
     steps: steps.map(withoutGathered),
     ...(regions.length > 0 ? { regions } : {}),
     ...ending,

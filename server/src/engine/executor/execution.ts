@@ -100,7 +100,8 @@ const advance = (live: Live): void => {
   if (live.pausing && !live.cancelled && live.accept === null) return settleDown(live, steps)
   const effects = runPure(live, steps, () => advance(live))
   const end = endOf(live)
-  if (live.accept === null && steps.length === 0 && live.regions.length === 0 && end === null) {
+  // Nothing that goes by variables happens before they are durable.
+  if (live.accept === null && live.vars_due === null && steps.length === 0 && live.regions.length === 0 && end === null) {
     start(live, effects)
     // A turn of a loop that takes longer than ours: nothing of it is recorded before its end.
     if (live.ready.length > 0) setImmediate(advance, live)
@@ -164,6 +165,7 @@ const committed = (live: Live, { effects, end, wake_at }: Turn): void => {
   const { listener } = live
   live.committing = false
   live.next_seq += 1
+  live.vars_due = null
   if (live.accept !== null) {
     live.accept = null
     listener?.accepted()

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Sql } from 'postgres'
+import type { JsonObject } from '../../lib/json.ts'
 import type { App } from '../../platform/context.ts'
 import { isTransient } from '../../platform/database/errors.ts'
 import { type CompiledVersion, scopeFor } from '../compile.ts'
@@ -20,6 +21,7 @@ import type { Host } from './live.ts'
 import { giveUp, revive, withResume } from './take-up.ts'
 import { resumeTokens } from '../waits/resume-tokens.ts'
 import { deliver } from '../waits/waits.ts'
+import { variablesFor } from './variables.ts'
 import { openWatchers, type Watchers } from './watchers.ts'
 
 /** Everything that this process executes: starts, takes up what is queued, lets go on the way out. */
@@ -154,7 +156,7 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
     start: (input) => {
       if (shared.draining) throw errors.draining()
       const version = versions.get(input.workflow_id, input.version, input.draft)
-      return version instanceof Promise ? version.then((loaded) => startWith(shared, input, loaded)) : startWith(shared, input, version)
+      return version instanceof Promise ? version.then((loaded) => startBy(shared, input, loaded)) : startBy(shared, input, version)
     },
     cancel: (execution_id) => {
       const execution = shared.held.get(execution_id)
@@ -200,7 +202,13 @@ const hold = ({ held }: Shared, execution: Held, go: 'begin' | 'cancel' | 'pause
   execution[go]()
 }
 
-const startWith = (shared: Shared, input: StartExecution, version: CompiledVersion): Running => {
+/** With the variables that it names as they are now, which this process has in memory as a rule. */
+const startBy = (shared: Shared, input: StartExecution, version: CompiledVersion): Running | Promise<Running> => {
+  const vars = variablesFor(shared.options.app, input.workspace_id, version)
+  return vars instanceof Promise ? vars.then((found) => startWith(shared, input, version, found)) : startWith(shared, input, version, vars)
+}
+
+const startWith = (shared: Shared, input: StartExecution, version: CompiledVersion, vars: JsonObject | null): Running => {
   const { host, held } = shared
   if (shared.draining) throw errors.draining()
   const { workspace_id, workflow_id, mode, payload, trigger_node_id, draft } = input
@@ -210,7 +218,8 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   const full = !held.hasRoom(workspace_id)
   const execution_id = input.execution_id ?? host.app.newId()
   const { version: number, call = null } = input
-  const facts = withResume(host, version, { execution_id, workspace_id, workflow_id, version: number, mode, call, started_at })
+  const itself = { execution_id, workspace_id, workflow_id, version: number, mode, call, started_at }
+  const facts = withResume(host, version, vars === null ? itself : { ...itself, vars })
   const row: NewExecution = {
     workflow_id,
     version: input.version,
@@ -234,7 +243,11 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   }
   const run = begin(version.graph, { node_id: trigger_node_id, payload, at: started_at })
   const scope = scopeFor({ version, run, facts })
-  hold(shared, holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload, draft }, listener }), 'begin')
+  hold(
+    shared,
+    holdExecution({ host, facts, version, run, scope, next_seq: 0, accept: { row, payload, draft }, vars_due: vars, listener }),
+    'begin',
+  )
   return running
 }
 

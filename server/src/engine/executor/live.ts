@@ -1,4 +1,4 @@
-import type { Json } from '../../lib/json.ts'
+import type { Json, JsonObject } from '../../lib/json.ts'
 import type { Interruptible } from '../../lib/turns.ts'
 import type { App } from '../../platform/context.ts'
 import { type CompiledNode, type CompiledVersion, type Scope, type ScopeFacts, scopeIn } from '../compile.ts'
@@ -50,6 +50,8 @@ export interface Beginning {
   readonly next_seq: number
   /** Present when the first record is still to be written. */
   readonly accept: { readonly row: NewExecution; readonly payload: Json; readonly draft?: Draft | undefined } | null
+  /** Variables that no record has yet; null: there are none to be kept. */
+  readonly vars_due: JsonObject | null
   readonly listener: Listener | null
 }
 
@@ -77,9 +79,10 @@ export interface Flight {
 }
 
 /** An execution in the memory of this process. Only the files of this folder change it. */
-export interface Live extends Omit<Beginning, 'next_seq' | 'accept'> {
+export interface Live extends Omit<Beginning, 'next_seq' | 'accept' | 'vars_due'> {
   next_seq: number
   accept: Beginning['accept']
+  vars_due: JsonObject | null
   /** A record is on its way. */
   committing: boolean
   over: boolean

@@ -175,6 +175,7 @@ const execute = async (nodes: readonly Node[], deaths: readonly { readonly at: n
       const row = { ...{ workflow_id: 'f', version: 1, mode: 'live', trigger_type: 'trigger.manual', trigger_node_id: 'start' } }
       const execution = holdExecution({
         ...{ host, facts, version, run, scope, next_seq: journal.length },
+        vars_due: null,
         accept: fresh ? { row: { ...row, status: 'running', held: true, once: null, started_at: '' }, payload: 1 } : null,
         listener: { accepted: () => {}, refused: () => {}, replied: () => {}, finished: resolve },
       })

@@ -8,6 +8,7 @@ import { finishOf } from './entry.ts'
 import { type Held, holdExecution } from './execution.ts'
 import { folding } from './fold.ts'
 import type { Host, Listener } from './live.ts'
+import { variablesFor } from './variables.ts'
 
 /** An execution that was with this many workers when they died is not given to another. */
 const most_recoveries = 25
@@ -37,7 +38,10 @@ export const revive = async (input: {
   const [first] = claimed.records
   if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
   const version = await input.versions.get(claimed.workflow_id, claimed.version, first.body.draft)
-  const facts = withResume(host, version, factsOf(claimed))
+  const kept = claimed.records.find(({ body }) => body.vars !== undefined)?.body.vars
+  const vars_due = kept === undefined ? await variablesFor(host.app, claimed.workspace_id, version) : null
+  const vars = kept ?? vars_due
+  const facts = withResume(host, version, { ...factsOf(claimed), ...(vars === null ? {} : { vars }) })
   const { run, scope } = await inTurns(
     folding({ version, facts, trigger: first.body.trigger, records: claimed.records.map((record) => record.body) }),
   )
@@ -49,6 +53,7 @@ export const revive = async (input: {
     scope,
     next_seq: (claimed.records.at(-1)?.seq ?? 0) + 1,
     accept: null,
+    vars_due,
     listener: input.listener,
   })
   const poisonous = claimed.recoveries > most_recoveries

@@ -67,6 +67,7 @@ export const TestCase = Type.Object(
         { ...noMore, description: 'What `execution` is in expressions, so that what is made of it comes out the same.' },
       ),
     ),
+    vars: Type.Optional(Type.Unsafe<JsonObject>({ type: 'object', description: 'The variables of the workspace, by name.' })),
     replies: Type.Optional(
       Type.Record(Type.String({ maxLength: 1_000 }), TestReplies, {
         description: 'What effects answer, by the path of their step: `fetch`, `each[3].fetch`. One without an answer fails the test.',

@@ -1,4 +1,4 @@
-import type { Json } from '../../lib/json.ts'
+import type { Json, JsonObject } from '../../lib/json.ts'
 import type { ExecutionError, FinalStatus } from '../contract.ts'
 import type { Step } from '../graph/plan.ts'
 import type { Turns } from '../graph/region.ts'
@@ -20,6 +20,8 @@ export interface RecordBody {
   readonly trigger?: { readonly node_id: string; readonly payload: Json }
   /** What is executed, where that is no published version. */
   readonly draft?: Draft
+  /** The variables of the workspace that the execution goes by from here on: in its first record, or in the one after it. */
+  readonly vars?: JsonObject
   readonly steps: readonly Step[]
   readonly regions?: readonly RegionFact[]
   readonly ending?: Ending

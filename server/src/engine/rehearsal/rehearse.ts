@@ -58,6 +58,7 @@ export const rehearse = async (app: App, { version, facts, trigger, signal }: Re
     run,
     scope: scopeFor({ version, run, facts }),
     next_seq: 0,
+    vars_due: null,
     accept: { row: rowOf(facts, version, trigger.node_id), payload: trigger.payload },
     listener: { accepted: nothing, replied: nothing, refused: () => end.resolve(null), finished: end.resolve },
   })

@@ -86,13 +86,14 @@ export const prepare = async (app: App, definition: Definition): Promise<Stage> 
   }
 }
 
-const factsOf = ({ execution = {} }: TestCase, run: Pick<TestRun, 'workspace_id' | 'workflow_id'>): ScopeFacts => ({
+const factsOf = ({ execution = {}, vars = {} }: TestCase, run: Pick<TestRun, 'workspace_id' | 'workflow_id'>): ScopeFacts => ({
   execution_id: execution.id ?? nobody,
   workspace_id: run.workspace_id ?? nobody,
   workflow_id: run.workflow_id ?? nobody,
   version: execution.version ?? 0,
   mode: execution.mode ?? 'test',
   started_at: Date.parse(execution.started_at ?? long_ago),
+  vars,
   resumeUrl: () => 'https://resume.invalid/',
 })
 

@@ -2,6 +2,7 @@ import type { App } from '../../platform/context.ts'
 import { defineConsumer, type News } from '../../platform/events/consumer.ts'
 import { hookTable } from './hooks/table.ts'
 import { openSecrets } from './secrets/open.ts'
+import { knownVariables } from './variables/known.ts'
 
 const of_workflows = ['workflows.published', 'workflows.paused', 'workflows.resumed', 'workflows.archived', 'workflows.deleted']
 /** What changes at which addresses a workspace is reached, or whether it is. */
@@ -38,4 +39,18 @@ export const followSecrets = defineConsumer({
     for (const { data } of events) app.use(openSecrets).forget((data as { secret_id: string }).secret_id)
   },
   lost: async (app) => app.use(openSecrets).forgetAll(),
+})
+
+const forgetVariables = (app: App, events: readonly News[]): void => {
+  for (const { workspace_id } of events) if (workspace_id !== null) app.use(knownVariables).forget(workspace_id)
+}
+
+/** Who changes a variable and starts a workflow finds what it is now. */
+export const followVariables = defineConsumer({
+  name: 'workflows.follow_variables',
+  delivery: 'every_process',
+  events: ['workflows.variable.set', 'workflows.variable.deleted', 'workspaces.purged'],
+  handle: forgetVariables,
+  atOnce: forgetVariables,
+  lost: (app) => app.use(knownVariables).forgetAll(),
 })

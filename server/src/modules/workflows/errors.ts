@@ -27,6 +27,13 @@ export const errors = defineErrors('workflows', {
   template_not_found: { status: 404, title: 'There is no such template', doc: 'The same for a template of another workspace.' },
   template_built_in: { status: 409, title: 'This template comes with the product and stays as it is' },
   too_many_templates: { status: 409, title: 'The workspace has as many templates as one may have' },
+  variable_not_found: { status: 404, title: 'The workspace has no such variable' },
+  variable_exists: { status: 409, title: 'Somebody else has made this variable at the same moment' },
+  too_many_variables: {
+    status: 409,
+    title: 'The workspace has as many variables as one may have',
+    doc: 'That is 200, or values of 1 MiB in all.',
+  },
   approval_not_found: { status: 404, title: 'Nothing waits for your decision here', doc: 'The same where others are asked.' },
   approval_closed: { status: 409, title: 'This has been decided, or its time is over' },
   decided_already: { status: 409, title: 'You have decided this before' },

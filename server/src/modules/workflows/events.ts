@@ -78,6 +78,17 @@ export const secretDeleted = defineEvent({
   data: Type.Object(secret),
 })
 
+export const variableSet = defineEvent({
+  name: 'workflows.variable.set',
+  doc: 'A variable of the workspace was made or changed. Says which, not to what.',
+  data: Type.Object({ name: Type.String(), created: Type.Boolean() }),
+})
+export const variableDeleted = defineEvent({
+  name: 'workflows.variable.deleted',
+  doc: 'A variable of the workspace was removed.',
+  data: Type.Object({ name: Type.String() }),
+})
+
 const approval = { approval_id: Type.String({ format: 'uuid' }), execution_id: Type.String({ format: 'uuid' }) }
 
 export const approvalRequested = defineEvent({

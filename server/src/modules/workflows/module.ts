@@ -1,7 +1,7 @@
 import { defineModule } from '../../platform/module.ts'
 import { approvalNode } from './approvals/node.ts'
 import * as approvalRoutes from './approvals/routes.ts'
-import { followSecrets, followWebhooks } from './consumers.ts'
+import { followSecrets, followVariables, followWebhooks } from './consumers.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import * as controlRoutes from './control/routes.ts'
@@ -25,10 +25,12 @@ import * as transferRoutes from './transfer/routes.ts'
 import { conditions } from './triggers/conditions.ts'
 import { followEvents } from './triggers/follow.ts'
 import { scheduleClock } from './triggers/schedules.ts'
-import { decisionsData, personalData } from './personal-data.ts'
+import { decisionsData, personalData, variablesData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
 import * as testRoutes from './tests/routes.ts'
+import { knownVariables } from './variables/known.ts'
+import * as variableRoutes from './variables/routes.ts'
 
 export default defineModule({
   name: 'workflows',
@@ -42,7 +44,7 @@ export default defineModule({
     'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
   events: [...Object.values(events), ...Object.values(templateEvents)],
-  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens],
+  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens, knownVariables],
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),
@@ -51,6 +53,7 @@ export default defineModule({
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),
     ...Object.values(testRoutes),
+    ...Object.values(variableRoutes),
     ...Object.values(transferRoutes),
     ...Object.values(templateRoutes),
     callHook,
@@ -59,9 +62,10 @@ export default defineModule({
   ],
   nodes: [callNode, approvalNode],
   statistics: [executions],
-  personal_data: [personalData, decisionsData],
+  personal_data: [personalData, decisionsData, variablesData],
   jobs: [forgetApprovals],
-  consumers: [followEvents, followWebhooks, followSecrets],
+  consumers: [followEvents, followWebhooks, followSecrets, followVariables],
   usersOfIntegration,
+  variables: (app, workspace_id) => app.use(knownVariables).get(app, workspace_id),
   migrations: new URL('./migrations/', import.meta.url),
 })

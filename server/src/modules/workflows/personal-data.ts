@@ -1,6 +1,7 @@
 import type { PersonalData } from '../../platform/module.ts'
 import { decisionsBy } from './approvals/approvals.ts'
 import { workflowsBy } from './store.ts'
+import { variablesBy } from './variables/variables.ts'
 
 export const personalData: PersonalData = {
   name: 'workflows',
@@ -12,4 +13,10 @@ export const decisionsData: PersonalData = {
   name: 'decisions',
   doc: 'What somebody has decided for workflows that asked.',
   read: (ctx, { id }) => decisionsBy(ctx, id),
+}
+
+export const variablesData: PersonalData = {
+  name: 'variables',
+  doc: 'The variables of workspaces that somebody was the last to set.',
+  read: (ctx, { id }) => variablesBy(ctx, id),
 }

@@ -13,6 +13,7 @@ import * as store from './store.ts'
 import { layOut } from './triggers/lay-out.ts'
 import { triggerProblems } from './triggers/trigger-problems.ts'
 import { knownSecrets } from './secrets/store.ts'
+import { variableProblems } from './variables/variables.ts'
 import { authProblems, dedupeProblems, tooManyTriggers, triggersOf, webhookProblems, webhooksOf } from './webhooks.ts'
 import { authorOf, followHooks, get, lock, nowOf, type Revised, shownTriggers, summary } from './workflows.ts'
 
@@ -34,6 +35,7 @@ export const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Defi
     ...dedupeProblems(webhooks),
     ...programs,
     ...(await triggerProblems(ctx, workflow_id, definition)),
+    ...(await variableProblems(ctx, definition)),
   ]
 }
 

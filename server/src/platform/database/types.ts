@@ -495,6 +495,17 @@ export interface WorkflowTemplatesTable {
   updated_at: string
 }
 
+export interface WorkflowVariablesTable {
+  workspace_id: string
+  name: string
+  value: ColumnType<Json, JsonInput, JsonInput>
+  description: Generated<string>
+  updated_by: string | null
+  revision: Generated<number>
+  created_at: string
+  updated_at: string
+}
+
 export interface WorkflowVersionsTable {
   workflow_id: string
   version: number
@@ -621,6 +632,7 @@ export interface Database {
   workflow_secrets: WorkflowSecretsTable
   workflow_subscriptions: WorkflowSubscriptionsTable
   workflow_templates: WorkflowTemplatesTable
+  workflow_variables: WorkflowVariablesTable
   workflow_versions: WorkflowVersionsTable
   workflow_webhooks: WorkflowWebhooksTable
   workflows: WorkflowsTable
