@@ -1,7 +1,9 @@
 import type { Json, JsonObject } from '../lib/json.ts'
-import type { TxCtx } from '../platform/context.ts'
+import type { Ctx, TxCtx } from '../platform/context.ts'
 import type { Controlled, Retried } from './control/control.ts'
+import type { ForkPlan, ForkRequest } from './control/fork.ts'
 import type { Definition } from './graph/definition.ts'
+import type { Step } from './graph/plan.ts'
 import type { Call } from './journal/calls.ts'
 import type { HttpReply } from './node.ts'
 import type { Draft } from './rehearsal/draft.ts'
@@ -59,6 +61,8 @@ export interface EnqueueExecution extends StartExecution {
   readonly execution_id: string
   /** The node type of the trigger. */
   readonly trigger_type: string
+  /** Present when it begins with what another one had done. */
+  readonly fork?: { readonly from_execution_id: string; readonly node_id: string | null; readonly kept: readonly Step[] }
 }
 
 export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
@@ -118,6 +122,8 @@ export interface Engine {
    * paused already.
    */
   readonly pause: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
+  /** What a new execution would begin with that goes on from a node of another one, read in the caller's scope. Null: there is none of this id. */
+  readonly planFork: (ctx: Ctx, input: ForkRequest) => Promise<ForkPlan | null>
   /** Lets it go on. Null: it is not paused. */
   readonly unpause: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
 }

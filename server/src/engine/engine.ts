@@ -1,6 +1,7 @@
 import { defineService } from '../platform/service.ts'
 import type { Engine } from './contract.ts'
 import { pauseIn, resumeIn, retryIn } from './control/control.ts'
+import { planFork } from './control/fork.ts'
 import { insertQueued } from './enqueue.ts'
 import { openExecutor } from './executor/executor.ts'
 import { reserveCall } from './journal/calls.ts'
@@ -40,9 +41,10 @@ export const engine = defineService<Engine & EngineLife>({
     const types = app.use(jobTypes)
     const recurring = recurringOf(types.values())
     await layOutSchedules(sql, app.now(), recurring)
+    const versions = openVersions({ read, nodeTypes: app.use(nodeTypes), own: types })
     const executor = await openExecutor({
       ...{ app, sql, capacity, step_timeout_ms, takeover_ms, random: Math.random },
-      versions: openVersions({ read, nodeTypes: app.use(nodeTypes), own: types }),
+      versions,
       jobs: [...types.keys()],
       onDue: () => startDue(app, recurring, executor.start),
     })
@@ -77,6 +79,7 @@ export const engine = defineService<Engine & EngineLife>({
         if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? executor.wake() : executor.unpause(id)))
         return resumed
       },
+      planFork: (ctx, input) => planFork(ctx.db, versions, input),
       reserveCall: (call) => reserveCall(sql, call),
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
       life: executor,

@@ -4,7 +4,7 @@ import type { RecordBody } from './journal/record.ts'
 
 /** Writes an execution that nobody holds yet, with the record it begins with. False when there is one of this id. */
 export const insertQueued = async (tx: TxCtx, input: EnqueueExecution): Promise<boolean> => {
-  const { execution_id, workspace_id, workflow_id, version, mode, trigger_type, trigger_node_id, payload } = input
+  const { execution_id, workspace_id, workflow_id, version, mode, trigger_type, trigger_node_id, payload, fork } = input
   const at = tx.now()
   const { numInsertedOrUpdatedRows } = await tx.db
     .insertInto('executions')
@@ -15,10 +15,14 @@ export const insertQueued = async (tx: TxCtx, input: EnqueueExecution): Promise<
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirstOrThrow()
   if (numInsertedOrUpdatedRows !== 1n) return false
-  const body: RecordBody = { at, trigger: { node_id: trigger_node_id, payload }, steps: [] }
+  const body: RecordBody = { at, trigger: { node_id: trigger_node_id, payload }, steps: fork?.kept ?? [] }
   await tx.db
     .insertInto('execution_records')
     .values({ execution_id, seq: 0, workspace_id, body: { ...body } })
     .execute()
+  if (fork !== undefined) {
+    const { from_execution_id, node_id } = fork
+    await tx.db.insertInto('engine_forks').values({ execution_id, workspace_id, from_execution_id, node_id }).execute()
+  }
   return true
 }

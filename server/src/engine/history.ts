@@ -45,6 +45,7 @@ export const StepView = Type.Object({
       { description: 'Of a dry run: the step was not done, and this would have been.' },
     ),
   ),
+  copied: Type.Optional(Type.Literal(true, { description: 'It was done by the execution from which this one was forked.' })),
   started_at: Time,
   finished_at: Time,
   duration_ms: Type.Integer(),
@@ -84,6 +85,12 @@ export const ExecutionView = Type.Object({
     ),
   ),
   parent_execution_id: Nullable(Type.String({ format: 'uuid', description: 'The execution that has called this one.' })),
+  forked_from: Nullable(
+    Type.Object(
+      { execution_id: Type.String({ format: 'uuid' }), node_id: Nullable(Type.String()) },
+      { description: 'The execution whose steps this one has taken over, and where it goes on; `node_id` null: from the start.' },
+    ),
+  ),
   input: Type.Unknown({ description: "The trigger's payload." }),
   output: Type.Unknown({ description: 'Output of the step that finished last; null until the execution has succeeded.' }),
   steps: Type.Array(StepView),
@@ -135,6 +142,7 @@ export const readExecution = async (
     ...summaryOf(row),
     ...(draft === undefined ? {} : { test: { dry_run: draft.dry_run, until_node: draft.until_node, pinned: Object.keys(draft.pins) } }),
     parent_execution_id: row.parent_execution_id,
+    forked_from: row.from_execution_id === null ? null : { execution_id: row.from_execution_id, node_id: row.fork_node_id },
     input: payload,
     output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
@@ -168,7 +176,9 @@ const selectOne = (db: ReadDb, id: string) =>
     .selectFrom('executions')
     .leftJoin('engine_calls', 'engine_calls.execution_id', 'executions.id')
     .select(columns.map((column) => `executions.${column}` as const))
+    .leftJoin('engine_forks', 'engine_forks.execution_id', 'executions.id')
     .select('engine_calls.parent_execution_id')
+    .select(['engine_forks.from_execution_id', 'engine_forks.node_id as fork_node_id'])
     .where('executions.id', '=', id)
     .where('mode', '<>', 'job')
     .executeTakeFirst()
@@ -219,6 +229,7 @@ const stepOf = (execution_id: string, step: Step, payloads: Payloads): StepView 
   ...payloads,
   error: step.error,
   ...(step.dry === undefined ? {} : { dry: step.dry as unknown as Dry }),
+  ...(step.copied === true ? { copied: true } : {}),
   started_at: new Date(step.started_at).toISOString(),
   finished_at: new Date(step.finished_at).toISOString(),
   duration_ms: step.finished_at - step.started_at,

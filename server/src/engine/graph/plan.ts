@@ -38,6 +38,8 @@ export interface Step {
   readonly finished_at: number
   /** Set on a failed attempt that will be tried again. */
   readonly retry_at: number | null
+  /** What another execution had done from which this one was forked. */
+  readonly copied?: true
   /** It had ended the execution, which was tried again since. Never recorded: a later record says so. */
   readonly forgiven?: true
 }
@@ -264,6 +266,9 @@ export const openIn = (run: Run, index: number, spec: RegionSpec): readonly Read
   run.regions.set(index, region)
   return Array.from({ length: turnsDue(region) }, () => lookAfter(run, index))
 }
+
+/** The node has ended, or never will begin. */
+export const isDecided = ({ states }: Run, index: number): boolean => states[index] === settled || states[index] === dead
 
 export const regionOf = (run: Run, index: number): Region | undefined => run.regions?.get(index)
 

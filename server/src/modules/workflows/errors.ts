@@ -67,6 +67,12 @@ export const errors = defineErrors('workflows', {
     title: 'The execution has not failed',
     doc: 'Only one that failed, was cancelled or timed out is tried again; somebody may have done so already.',
   },
+  execution_not_forkable: { status: 409, title: 'A test run of a draft is not forked', doc: 'Run the draft again, or publish it.' },
+  incompatible_version: {
+    status: 409,
+    title: 'The execution cannot go on there',
+    doc: '`problems` names each node that stands in the way, and why: what is kept must be in the version with the same id and type, with all that it depends on.',
+  },
   execution_not_paused: { status: 409, title: 'The execution is not paused' },
   not_publishable: {
     status: 422,

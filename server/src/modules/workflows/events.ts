@@ -49,6 +49,15 @@ export const executionRetried = defineEvent({
   doc: 'An execution that had failed, was cancelled or timed out goes on from where it ended.',
   data: Type.Object(execution),
 })
+export const executionForked = defineEvent({
+  name: 'workflows.execution.forked',
+  doc: 'A new execution was started that goes on from a step of another one, or anew from its start.',
+  data: Type.Object({
+    ...execution,
+    from_execution_id: Type.String({ format: 'uuid' }),
+    node_id: Type.Union([Type.String(), Type.Null()]),
+  }),
+})
 export const executionPaused = defineEvent({
   name: 'workflows.execution.paused',
   doc: 'Somebody lets an execution come to rest. What was in flight comes back first.',

@@ -60,6 +60,13 @@ export interface EngineCallsTable {
   waits: boolean
 }
 
+export interface EngineForksTable {
+  execution_id: string
+  workspace_id: string
+  from_execution_id: string
+  node_id: string | null
+}
+
 export interface EngineSchedulesTable {
   job: string
   next_at: string
@@ -590,6 +597,7 @@ export interface Database {
   audit_chains: AuditChainsTable
   audit_entries: AuditEntriesTable
   engine_calls: EngineCallsTable
+  engine_forks: EngineForksTable
   engine_schedules: EngineSchedulesTable
   engine_starts: EngineStartsTable
   engine_versions: EngineVersionsTable

@@ -1,10 +1,12 @@
 import { Type } from 'typebox'
 import { ExecutionView } from '../../../engine/history.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
-import { route } from '../../../platform/http/route.ts'
+import { reply, route } from '../../../platform/http/route.ts'
 import { errors } from '../errors.ts'
 import { Id } from '../schema.ts'
+import { errors as planErrors } from '../../plans/errors.ts'
 import * as control from './control.ts'
+import { fork } from './fork.ts'
 
 const params = Type.Object({ id: Id })
 const common = {
@@ -45,4 +47,40 @@ export const resumeExecution = route({
   description: 'Timers whose time has come meanwhile fire at once. The time limit of the execution has stood still.',
   errors: [...general, errors.execution_not_paused],
   handler: (ctx, input) => control.resume(ctx, input.params.id, input.request.if_match),
+})
+
+export const forkExecution = route({
+  method: 'POST',
+  path: '/workflows/executions/{id}/fork',
+  summary: 'Start anew from a step',
+  description:
+    'A new execution that takes over the trigger and what was done upstream of the node, and goes on from there: on the same version or on any other into which that fits. ' +
+    'Without a node it begins at the start.',
+  allow: 'workflows:execute',
+  idempotent: true,
+  params,
+  body: Type.Object(
+    {
+      node_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'Outside of loops; a loop begins anew as a whole.' })),
+      version: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'A published version; that of the execution when not given.' }),
+      ),
+      input: Type.Optional(Type.Unknown({ description: "The trigger's payload; that of the execution when not given." })),
+    },
+    { additionalProperties: false, title: 'ForkExecution' },
+  ),
+  replies: { 202: ExecutionView },
+  errors: [
+    ...general,
+    errors.not_found,
+    errors.version_not_found,
+    errors.not_active,
+    errors.incompatible_version,
+    errors.execution_not_forkable,
+    planErrors.limit_reached,
+  ],
+  handler: async (ctx, { params: { id }, body, request }) => {
+    const execution = await fork(ctx, id, body, { revision: request.if_match })
+    return reply({ status: 202, body: execution, headers: { location: `/api/v1/workflows/executions/${execution.id}` } })
+  },
 })
