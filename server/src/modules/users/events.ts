@@ -7,6 +7,7 @@ const Id = Type.String({ format: 'uuid' })
 export const registered = defineEvent({
   name: 'users.registered',
   doc: 'An account was made.',
+  of_installation: true,
   data: Type.Object({ user_id: Id, email: Type.String(), username: Type.String(), role: Role, plan: Plan }),
 })
 

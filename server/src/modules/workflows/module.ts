@@ -24,6 +24,7 @@ import { usersOfIntegration } from './workflows.ts'
 import * as transferRoutes from './transfer/routes.ts'
 import { conditions } from './triggers/conditions.ts'
 import { followEvents } from './triggers/follow.ts'
+import { installationWorkspace } from './triggers/installation.ts'
 import { scheduleClock } from './triggers/schedules.ts'
 import { decisionsData, personalData, variablesData } from './personal-data.ts'
 import { settings } from './settings.ts'
@@ -44,7 +45,7 @@ export default defineModule({
     'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
   events: [...Object.values(events), ...Object.values(templateEvents)],
-  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens, knownVariables],
+  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens, knownVariables, installationWorkspace],
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),

@@ -9,6 +9,12 @@ export const settings = defineSettings({
     max: 600_000,
     doc: 'How long a webhook call waits for its workflow, in milliseconds. After that it is answered 202 and the execution goes on.',
   },
+  installation_workspace: {
+    env: 'MILLRACE_INSTALLATION_WORKSPACE',
+    type: 'text',
+    default: null,
+    doc: 'The id of the workspace whose workflows hear what happens in the installation, as `users.registered` and all that belongs to no workspace: its members learn who registers. By default nobody’s do.',
+  },
   form_submissions_per_minute: {
     env: 'MILLRACE_FORM_SUBMISSIONS_PER_MINUTE',
     type: 'integer',

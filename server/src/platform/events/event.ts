@@ -10,6 +10,8 @@ export interface EventDeclaration<Data extends TSchema = TSchema> {
   readonly audit?: false
   /** The field of `data` that names what it happened to, where that is neither `user_id` nor the first of its other ids. */
   readonly target?: string
+  /** It concerns the operator of the installation as well, whatever workspace it belongs to: workflows of theirs may begin with it. */
+  readonly of_installation?: true
 }
 
 export const defineEvent = <Data extends TSchema>(event: EventDeclaration<Data>): EventDeclaration<Data> => event

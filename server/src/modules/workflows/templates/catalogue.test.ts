@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { check } from '../../../engine/check.ts'
 import type { Definition } from '../../../engine/graph/definition.ts'
 import { coreNodes } from '../../../engine/nodes/core.ts'
+import { runTests } from '../../../engine/rehearsal/run-tests.ts'
+import { type TestApp, testApp } from '../../../test-app.ts'
 import type { NodeType } from '../../../engine/node.ts'
 import type { Json } from '../../../lib/json.ts'
 import { modules } from '../../../modules.ts'
@@ -16,6 +18,12 @@ import type { Parameter, ParameterSchema } from './schema.ts'
 
 const types = [...coreNodes, ...modules.flatMap((module) => (module.nodes ?? []) as readonly NodeType[])]
 const nodeTypes = new Map(types.map((type) => [type.type, type]))
+
+let mill: TestApp
+beforeAll(async () => {
+  mill = await testApp()
+})
+afterAll(() => mill.close())
 
 const sampleOf = ({ type, format, items }: ParameterSchema): Json => {
   if (format === 'uuid') return '01900000-0000-7000-8000-000000000001'
@@ -30,12 +38,12 @@ const valueOf = ({ schema, default: fallback }: Parameter): Json => (fallback ==
 test('ids are slugs, and each is there once', () => {
   const ids = catalogue.map(({ id }) => id)
   expect(new Set(ids).size).toBe(ids.length)
-  for (const id of ids) expect(id).toMatch(/^[a-z]+(-[a-z0-9]+)*$/)
+  for (const id of ids) expect(id).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/)
 })
 
 test.each(catalogue.map((template) => [template.id, template] as const))(
   '%s is in order and can be published once its values are there',
-  (_, template) => {
+  async (_, template) => {
     const { parameters, definition, tests = [], description, category } = template
     expect(problemsOf({ parameters, definition, tests })).toEqual([])
     const used = new Set(parametersIn({ definition, tests }))
@@ -45,15 +53,18 @@ test.each(catalogue.map((template) => [template.id, template] as const))(
     for (const { integration_type } of parameters)
       if (integration_type !== undefined) expect(integrationTypes.typeOf(integration_type), integration_type).toBeDefined()
     const values = new Map(parameters.map((parameter) => [parameter.name, valueOf(parameter)]))
-    const filled = fill(definition, values) as unknown as Definition
+    const filled = fill({ ...definition, tests: [...tests] }, values) as unknown as Definition
     const { problems } = check(filled, { nodeTypes })
     expect(problems).toEqual([])
+    expect(tests.length).toBeGreaterThan(0)
+    const { results } = await runTests(mill.app, { definition: filled })
+    expect(results.filter(({ ok, unused_replies }) => !ok || unused_replies.length > 0)).toEqual([])
   },
 )
 
 test('the page has a line for each template, with what it needs, in their order', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../../../docs/how-to/start-from-a-template.md'), 'utf8')
-  const lines = page.split('\n').filter((line) => /^\| `[a-z-]+` \|/.test(line))
+  const lines = page.split('\n').filter((line) => /^\| `[a-z0-9-]+` \|/.test(line))
   expect(lines).toEqual(
     catalogue.map(({ id, title, parameters }) => {
       const needed = parameters.filter(({ default: fallback }) => fallback === undefined)

@@ -11,6 +11,7 @@ import type { Module } from '../../../platform/module.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
 import { enqueueing } from '../start.ts'
 import { conditions } from './conditions.ts'
+import { installationWorkspace } from './installation.ts'
 import * as store from './subscription-store.ts'
 
 const failures = ['workflows.execution.failed', 'workflows.execution.timed_out']
@@ -37,11 +38,11 @@ const payloadOf = ({ id, name, created_at, actor, data, origin }: RecordedEvent)
 
 const ofEvent = (app: App, event: RecordedEvent, subscriptions: readonly store.SubscriptionRow[]): readonly Start[] => {
   const payload = payloadOf(event)
+  const hearing = app.use(installationWorkspace).hearing(event)
   const matches = app.use(conditions)
   return subscriptions
     .filter(
-      ({ kind, event: pattern, workspace_id }) =>
-        kind === 'event' && workspace_id === event.workspace_id && covers(pattern ?? '', event.name),
+      ({ kind, event: pattern, workspace_id }) => kind === 'event' && hearing.includes(workspace_id) && covers(pattern ?? '', event.name),
     )
     .filter(({ condition }) => condition === null || matches(condition, payload))
     .map((subscription) => ({ reason: event.id, subscription, payload }))
@@ -118,7 +119,8 @@ const begin = async (app: App, { reason, subscription, payload }: Start): Promis
 
 const handle = async (app: App, events: readonly RecordedEvent[]): Promise<void> => {
   const ctx = app.asSystem(why)
-  const ids = [...new Set(events.flatMap(({ workspace_id }) => workspace_id ?? []))]
+  const { hearing } = app.use(installationWorkspace)
+  const ids = [...new Set(events.flatMap(hearing))]
   const all = ids.length === 0 ? [] : await store.subscriptionsOf(ctx.db, ids)
   if (all.length === 0) return
   const alive = await workspaces.namesOf(ctx, [...new Set(all.map(({ workspace_id }) => workspace_id))])

@@ -63,4 +63,29 @@ export const dataCleanUp = defineTemplate({
       { from: 'sorted', to: 'answer' },
     ],
   },
+  tests: [
+    {
+      name: 'keeps the newest of each address',
+      trigger: {
+        node_id: 'hook',
+        payload: {
+          ...{ method: 'POST', path: 'contacts/clean', headers: {}, query: {}, raw_id: null },
+          body: {
+            contacts: [
+              { email: 'Ben@example.org', name: 'Ben', updated_at: '2026-01-01' },
+              { email: ' ben@example.org', name: ' Benjamin', updated_at: '2026-02-01' },
+              { email: 'nobody' },
+            ],
+          },
+        },
+      },
+      expect: {
+        status: 'succeeded',
+        output: {
+          contacts: [{ email: 'ben@example.org', name: 'Benjamin', updated_at: '2026-02-01' }],
+          ...{ came: 3, without_address: 1, duplicates: 1 },
+        },
+      },
+    },
+  ],
 })

@@ -53,4 +53,21 @@ export const secretParameter = (title: string, description: string): Parameter =
   refers_to: 'secret',
 })
 
+/** Members of the workspace who get a mail through the product's own server. */
+export const recipientsParameter = (title: string): Parameter => ({
+  name: 'recipients',
+  title,
+  description: 'Addresses or ids of members of the workspace, `owners`, or `members`.',
+  schema: { type: 'array', items: { type: 'string' }, maxItems: 50 },
+  default: ['owners'],
+})
+
+export const smtpParameter: Parameter = {
+  name: 'smtp',
+  title: 'Mail server',
+  description: 'An integration of the type `smtp`; its `from` says whom the mails come from.',
+  schema: { type: 'string', format: 'uuid' },
+  integration_type: 'smtp',
+}
+
 export { parameter }

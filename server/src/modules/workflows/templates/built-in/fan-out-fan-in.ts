@@ -52,4 +52,16 @@ export const fanOutFanIn = defineTemplate({
       { from: 'all', to: 'profile' },
     ],
   },
+  tests: [
+    {
+      name: 'leaves null where a service fails',
+      trigger: { node_id: 'hook', payload: { method: 'POST', path: 'profile', headers: {}, query: {}, body: { id: 7 }, raw_id: null } },
+      replies: {
+        orders: { output: { status: 200, headers: {}, body: [1], duration_ms: 3 } },
+        tickets: { error: { code: 'http.status', message: 'answered 404' } },
+        invoices: { output: { status: 200, headers: {}, body: [], duration_ms: 3 } },
+      },
+      expect: { status: 'succeeded', output: { id: 7, orders: [1], tickets: null, invoices: [] } },
+    },
+  ],
 })

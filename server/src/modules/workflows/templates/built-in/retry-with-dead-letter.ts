@@ -1,5 +1,7 @@
 import { defineTemplate, integrationParameter, parameter, pathParameter, urlParameter } from './define.ts'
 
+const hook = { node_id: 'hook', payload: { method: 'POST', path: 'deliver', headers: {}, query: {}, body: { id: 7 }, raw_id: null } }
+
 export const retryWithDeadLetter = defineTemplate({
   id: 'retry-with-dead-letter',
   title: 'Deliver, try again, and keep what could not be delivered',
@@ -75,4 +77,21 @@ export const retryWithDeadLetter = defineTemplate({
       { from: 'bury', to: 'failed' },
     ],
   },
+  tests: [
+    {
+      name: 'delivers',
+      trigger: hook,
+      replies: { deliver: { output: { status: 200, headers: {}, body: null, duration_ms: 3 } } },
+      expect: { status: 'succeeded', ports: { bury: null } },
+    },
+    {
+      name: 'keeps what is refused for good',
+      trigger: hook,
+      replies: {
+        deliver: { error: { code: 'http.status', message: 'answered 400' } },
+        bury: { output: { status: 200, headers: {}, body: null, duration_ms: 3 } },
+      },
+      expect: { status: 'failed', error: { code: 'flow.stopped', node_id: 'failed' }, ports: { bury: 'out' } },
+    },
+  ],
 })

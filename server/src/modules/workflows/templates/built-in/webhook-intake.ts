@@ -1,4 +1,10 @@
+import type { JsonObject } from '../../../../lib/json.ts'
 import { defineTemplate, integrationParameter, parameter, pathParameter, urlParameter } from './define.ts'
+
+const call = (body: JsonObject) => ({
+  node_id: 'order',
+  payload: { method: 'POST', path: 'orders', headers: {}, query: {}, body, raw_id: null },
+})
 
 export const webhookIntake = defineTemplate({
   id: 'webhook-intake',
@@ -55,4 +61,21 @@ export const webhookIntake = defineTemplate({
       { from: 'complete', port: 'false', to: 'refused' },
     ],
   },
+  tests: [
+    {
+      name: 'stores an order that is complete',
+      trigger: call({ id: 'A-7', email: 'ada@example.org', total: 12.5 }),
+      replies: { store: { output: { status: 201, headers: {}, body: null, duration_ms: 8 } } },
+      expect: { status: 'succeeded', steps: { taken: { status: 201, body: { id: 'A-7', stored: true } } }, ports: { refused: null } },
+    },
+    {
+      name: 'says all that is wrong with one that is not',
+      trigger: call({ email: 'nobody', total: '12' }),
+      expect: {
+        status: 'succeeded',
+        steps: { refused: { status: 422, body: { problems: ['id is missing', 'email is no address', 'total must be above 0'] } } },
+        ports: { store: null },
+      },
+    },
+  ],
 })

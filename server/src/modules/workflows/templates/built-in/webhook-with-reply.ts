@@ -1,4 +1,10 @@
+import type { JsonObject } from '../../../../lib/json.ts'
 import { defineTemplate, parameter, pathParameter } from './define.ts'
+
+const call = (query: JsonObject) => ({
+  node_id: 'hook',
+  payload: { method: 'GET', path: 'price', headers: {}, query, body: null, raw_id: null },
+})
 
 export const webhookWithReply = defineTemplate({
   id: 'webhook-with-reply',
@@ -48,4 +54,18 @@ export const webhookWithReply = defineTemplate({
       { from: 'asked', port: 'false', to: 'refuse' },
     ],
   },
+  tests: [
+    {
+      name: 'answers with the price',
+      trigger: call({ amount: '100', currency: 'CHF' }),
+      expect: { status: 'succeeded', steps: { price: { net: 100, tax: 20, gross: 120, currency: 'CHF' } }, ports: { refuse: null } },
+      // They depend on the tax.
+      ignore: ['/steps/price/tax', '/steps/price/gross'],
+    },
+    {
+      name: 'refuses an amount that is none',
+      trigger: call({ amount: 'ten' }),
+      expect: { status: 'succeeded', ports: { refuse: 'out', price: null } },
+    },
+  ],
 })
