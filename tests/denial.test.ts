@@ -62,6 +62,8 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   const wait = { id: 'wait', type: 'flow.wait', config: { webhook: true } }
   const waiting = await publish(user, { nodes: [manual, wait], edges: [{ from: 'start', to: 'wait' }] })
   expect((await user.call('POST', `/api/v1/workflows/${waiting}/execute`, { body: {} })).status).toBe(202)
+  const limited = await publish(user, { nodes: [manual], edges: [], settings: { rate_limit: { limit: 1, per_ms: 3_600_000 } } })
+  expect((await user.call('POST', `/api/v1/workflows/${limited}/execute`, { body: { wait_ms: 10_000 } })).status).toBe(200)
   await checkFor(mill.app, user.workspace_id, { feature: 'executions', amount: 80_000 })
   await mill.app.use(notices).settled()
   await addPasskey(user, createAuthenticator({ origin }))

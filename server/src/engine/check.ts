@@ -6,6 +6,7 @@ import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { atOnce, inTurns, type Interruptible } from '../lib/turns.ts'
 import { isZone } from '../lib/zone.ts'
 import { checkEdges, checkReferences, checkShape, type Level, type SeenEdge, type SeenNode } from './check-graph.ts'
+import { checkLimits } from './check-limits.ts'
 import { evaluatedInside, loopRetryRoots, loopRoots, ownConfig, retryRoots, roots, shapeOf } from './compile.ts'
 import { compileConfig, type ConfigReference, pointerTo } from './expression/config.ts'
 import { expressionCompiler, type ExpressionCompiler, type ExpressionError } from './expression/expression.ts'
@@ -160,6 +161,7 @@ const checkFrame = (definition: JsonObject, report: Report): void => {
   }
   for (const problem of schemaProblems(Definition, frame)) report({ path: problem.path, severity: 'error', message: problem.message })
   checkZone(definition['settings'], report)
+  checkLimits(definition['settings'], report)
 }
 
 const edgesOf = (list: readonly unknown[], parent: string, report: Report): readonly SeenEdge[] =>

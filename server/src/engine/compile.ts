@@ -9,6 +9,7 @@ import type { Definition, DefinitionNode } from './graph/definition.ts'
 import { buildGraph, type Graph, type NodeShape } from './graph/graph.ts'
 import type { CalledBy, ExecutionMode } from './contract.ts'
 import { outputOf, outputsOf, type Run, type StepError } from './graph/plan.ts'
+import { type Limits, limitsOf } from './lines/place.ts'
 import { type NamedVariables, namedVariables } from './named-variables.ts'
 import { evaluatedConfigs } from './node-config.ts'
 import { NodeFailure, type NodeType } from './node.ts'
@@ -44,6 +45,10 @@ export interface CompiledVersion {
   readonly triggerType: (node_id: string) => string | null
   /** Some node of it waits to be called. */
   readonly waits: boolean
+  /** Null: nothing limits how many executions of it there are at once, or in a time. */
+  readonly limits: Limits | null
+  /** Of its executions, where whoever starts one does not say. */
+  readonly priority: number
   /** What it takes of the variables of its workspace. */
   readonly variables: NamedVariables
 }
@@ -187,7 +192,13 @@ const compiling = function* (definition: Definition, nodeTypes: ReadonlyMap<stri
   )
   const waits = definition.nodes.some(waitsForCall)
   const variables = namedVariables(definition.nodes)
-  return { graph, nodes, bodies, starts_executions, waits, variables, triggerType: (node_id) => triggers.get(node_id) ?? null }
+  const { settings = {} } = definition
+  return {
+    ...{ graph, nodes, bodies, starts_executions, waits, variables },
+    limits: limitsOf(settings),
+    priority: settings.priority ?? 0,
+    triggerType: (node_id) => triggers.get(node_id) ?? null,
+  }
 }
 
 const waitsForCall = ({ type, config = {} }: DefinitionNode): boolean => {
@@ -205,6 +216,8 @@ export interface ScopeFacts {
   readonly mode: ExecutionMode
   /** Present when a step of another execution has started it. */
   readonly call?: CalledBy | null
+  /** The line it stood in; of a workflow with limits. */
+  readonly line?: string | null
   /** Unix milliseconds. */
   readonly started_at: number
   /** The variables of its workspace that it names, as they were when it began. */

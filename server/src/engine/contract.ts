@@ -39,6 +39,8 @@ export interface StartExecution {
   readonly call?: CalledBy
   /** Starts only if no execution of the workflow was started under this key; else `accepted` and the others reject with `engine.started_already`. */
   readonly once?: Once
+  /** From -100 to 100; that of the workflow when not given. */
+  readonly priority?: number
 }
 
 export interface CalledBy {

@@ -1,10 +1,11 @@
 import { defineService } from '../platform/service.ts'
-import type { Engine } from './contract.ts'
-import { pauseIn, resumeIn, retryIn } from './control/control.ts'
+import type { Engine, EnqueueExecution } from './contract.ts'
+import { type Controlled, pauseIn, resumeIn, retryIn } from './control/control.ts'
 import { planFork } from './control/fork.ts'
 import { insertQueued } from './enqueue.ts'
-import { openExecutor } from './executor/executor.ts'
+import { type Executor, openExecutor } from './executor/executor.ts'
 import { reserveCall } from './journal/calls.ts'
+import type { Standing } from './journal/record.ts'
 import { startedUnder } from './journal/started-under.ts'
 import { jobTypes } from './job-types.ts'
 import { requestCancel } from './leases/claim.ts'
@@ -12,8 +13,11 @@ import type { NodeType } from './node.ts'
 import { coreNodes } from './nodes/core.ts'
 import { layOutSchedules, recurringOf, startDue } from './schedules.ts'
 import { settings } from './settings.ts'
+import { placeIn, standingOf } from './lines/standing.ts'
+import { Problem } from '../platform/errors.ts'
+import { errors } from './errors.ts'
 import { settleWait } from './waits/waits.ts'
-import { insertVersion, openVersions } from './versions.ts'
+import { insertVersion, openVersions, type Versions } from './versions.ts'
 
 export type { Engine, Finished, Running } from './contract.ts'
 
@@ -43,14 +47,16 @@ export const engine = defineService<Engine & EngineLife>({
     await layOutSchedules(sql, app.now(), recurring)
     const versions = openVersions({ read, nodeTypes: app.use(nodeTypes), own: types })
     const executor = await openExecutor({
-      ...{ app, sql, capacity, step_timeout_ms, takeover_ms, random: Math.random },
-      versions,
+      ...{ app, sql, versions, capacity, step_timeout_ms, takeover_ms, random: Math.random },
       jobs: [...types.keys()],
       onDue: () => startDue(app, recurring, executor.start),
     })
     return {
       start: executor.start,
-      deploy: insertVersion,
+      deploy: async (tx, input) => {
+        await insertVersion(tx, input)
+        tx.afterCommit(() => executor.limitsChanged(input.workflow_id))
+      },
       bring: executor.bring,
       resume: async (input) => {
         const settled = await settleWait(sql, input, app.now())
@@ -60,23 +66,29 @@ export const engine = defineService<Engine & EngineLife>({
       },
       startedUnder: (workflow_id, key) => startedUnder(sql, { workflow_id, key, now: app.now() }),
       enqueue: async (tx, input) => {
-        const is_new = await insertQueued(tx, input)
-        if (is_new) tx.afterCommit(executor.wake)
+        const standing = await standingIn(versions, input, tx.now())
+        const is_new = await insertQueued(tx, input, standing)
+        const line = standing?.in_line?.line
+        if (is_new) tx.afterCommit(() => goOn(executor, { workflow_id: input.workflow_id, line: line ?? null }))
         return is_new
       },
       retry: async (tx, id) => {
         const retried = await retryIn(tx, id)
-        if (retried !== null) tx.afterCommit(executor.wake)
+        if (retried !== null) tx.afterCommit(() => goOn(executor, retried))
         return retried
       },
       pause: async (tx, id) => {
         const paused = await pauseIn(tx, id)
-        if (paused !== null) tx.afterCommit(() => executor.pause(id))
+        if (paused !== null) {
+          tx.afterCommit(() => executor.pause(id))
+          // A slot of its may be free.
+          if (paused.line !== null) tx.afterCommit(() => goOn(executor, paused))
+        }
         return paused
       },
       unpause: async (tx, id) => {
         const resumed = await resumeIn(tx, id)
-        if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? executor.wake() : executor.unpause(id)))
+        if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? goOn(executor, resumed) : executor.unpause(id)))
         return resumed
       },
       planFork: (ctx, input) => planFork(ctx.db, versions, input),
@@ -89,6 +101,22 @@ export const engine = defineService<Engine & EngineLife>({
   drain: ({ life }) => life.drain(),
   stop: ({ life }) => life.stop(),
 })
+
+/** What is queued is taken up; in a line, once it is admitted. */
+const goOn = (executor: Executor, { workflow_id, line }: Pick<Controlled, 'workflow_id' | 'line'>): void =>
+  line === null ? executor.wake() : executor.ask({ workflow_id, line })
+
+/** How an execution stands that is queued. Of a version that is not there it is not said: whoever takes it up says that. */
+const standingIn = async (versions: Versions, input: EnqueueExecution, started_at: number): Promise<Standing | null> => {
+  try {
+    const version = await versions.get(input.workflow_id, input.version)
+    const { priority = version.priority } = input
+    return standingOf(version, { priority, place: placeIn(version, input), started_at })
+  } catch (error) {
+    if (error instanceof Problem && error.code === errors.unknown_version.code) return null
+    throw error
+  }
+}
 
 interface EngineLife {
   readonly life: { readonly recover: () => Promise<void>; readonly drain: () => Promise<void>; readonly stop: () => Promise<void> }

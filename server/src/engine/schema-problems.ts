@@ -52,6 +52,15 @@ const alternatives = (union: readonly Schema[]): string => {
   return 'has none of the forms that are allowed here'
 }
 
+/** Whoever writes an object where one form is an object means that one. */
+const isOfType = ({ type, ...rest }: Schema, part: unknown): boolean => {
+  if ('const' in rest) return false
+  if (type === 'object') return isJsonObject(part)
+  if (type === 'array') return Array.isArray(part)
+  if (type === 'integer' || type === 'number') return typeof part === 'number'
+  return type !== undefined && type === typeof part
+}
+
 const comparisons: { readonly [keyword: string]: string } = {
   minimum: 'must be at least',
   maximum: 'must be at most',
@@ -153,6 +162,8 @@ export const schemaProblems = (root: TSchema, value: unknown, undecided: readonl
     const union = schema.anyOf ?? schema.oneOf
     if (union) {
       if (undecided.some((each) => each.startsWith(`${path}/`)) || Value.Check(schema as TSchema, part)) return
+      const meant = union.filter((member) => isOfType(member, part))
+      if (meant.length === 1 && union.length > 1) return walk(meant[0] as Schema, part, path)
       problems.push({ path, message: `${nameOf(path)} ${alternatives(union)}` })
     } else if (schema.type === 'object' && isJsonObject(part)) walkObject(schema, part, path)
     else if (schema.type === 'array' && Array.isArray(part)) walkList(schema, part, path)

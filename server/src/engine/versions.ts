@@ -3,6 +3,7 @@ import type { Run } from '../platform/database/dialect.ts'
 import { type CompiledVersion, compileInTurns } from './compile.ts'
 import { errors } from './errors.ts'
 import type { Definition } from './graph/definition.ts'
+import { numbersOf } from './graph/limits.ts'
 import type { NodeType } from './node.ts'
 import { compileDraft, type Draft } from './rehearsal/draft.ts'
 
@@ -85,4 +86,33 @@ export const insertVersion = async (
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
   if (written.numInsertedOrUpdatedRows !== 1n) throw errors.version_exists()
+  await keepLimits(tx, { ...input, workspace_id: tx.workspace_id })
+}
+
+/** The limits of the newest version are those that count. */
+const keepLimits = async (
+  tx: TxCtx,
+  input: { readonly workspace_id: string; readonly workflow_id: string; readonly version: number; readonly definition: Definition },
+): Promise<void> => {
+  const { workspace_id, workflow_id, version, definition } = input
+  const numbers = numbersOf(definition.settings ?? {})
+  if (numbers === null) {
+    await tx.db
+      .updateTable('engine_limits')
+      .set({ version, concurrency: null, rate: null, per_ms: null })
+      .where('workflow_id', '=', workflow_id)
+      .where('version', '<', version)
+      .execute()
+    return
+  }
+  await tx.db
+    .insertInto('engine_limits')
+    .values({ workflow_id, workspace_id, version, ...numbers })
+    .onConflict((conflict) =>
+      conflict
+        .column('workflow_id')
+        .doUpdateSet({ version, ...numbers })
+        .where('engine_limits.version', '<', version),
+    )
+    .execute()
 }

@@ -10,6 +10,8 @@ export interface Controlled {
   readonly workflow_id: string
   readonly version: number
   readonly mode: 'live' | 'test'
+  /** Of a workflow with limits: it is to be admitted again before it goes on, and has given up its slot when it rests. */
+  readonly line: string | null
 }
 
 /** As it was before. */
@@ -29,7 +31,7 @@ const record = async (tx: TxCtx, { id, workspace_id }: Controlled, body: Omit<Re
     where execution_id = ${id}`.execute(tx.db)
 }
 
-const about = sql.raw('e.id, e.workspace_id, e.workflow_id, e.version, e.mode')
+const about = sql.raw('e.id, e.workspace_id, e.workflow_id, e.version, e.mode, e.line')
 
 /**
  * Queues an execution that has failed, was cancelled or timed out, to go on from where it ended; of any number of callers at once one does.
@@ -38,7 +40,8 @@ const about = sql.raw('e.id, e.workspace_id, e.workflow_id, e.version, e.mode')
 export const retryIn = async (tx: TxCtx, id: string): Promise<Retried | null> => {
   const { rows } = await sql<Retried>`
     update executions as e
-    set status = 'queued', finished_at = null, error = null, worker_id = null, wake_at = null, paused_at = null, dismissed_at = null,
+    set status = 'queued', finished_at = null, error = null, worker_id = null, admitted_at = null,
+      wake_at = case when e.line is null then null else 'infinity'::timestamptz end, paused_at = null, dismissed_at = null,
       cancel_requested = false, recoveries = 0
     from (
       select id, status, error ->> 'code' as code
@@ -81,7 +84,8 @@ export const pauseIn = async (tx: TxCtx, id: string): Promise<Controlled | null>
     update executions as e
     set paused_at = ${iso(tx.now())},
       status = case when worker_id is null then 'waiting' else status end,
-      wake_at = case when worker_id is null then 'infinity'::timestamptz else wake_at end
+      wake_at = case when worker_id is null then 'infinity'::timestamptz else wake_at end,
+      admitted_at = case when worker_id is null then null else admitted_at end
     where id = ${id} and finished_at is null and paused_at is null and not cancel_requested and mode <> 'job'
     returning ${about}, worker_id is not null as held`.execute(tx.db)
   const [row] = rows
@@ -95,7 +99,8 @@ export const pauseIn = async (tx: TxCtx, id: string): Promise<Controlled | null>
 export const resumeIn = async (tx: TxCtx, id: string): Promise<(Controlled & { readonly asleep: boolean }) | null> => {
   const { rows } = await sql<Controlled & { asleep: boolean; paused_at: string }>`
     update executions as e
-    set paused_at = null, wake_at = null, status = case when was.asleep then 'queued' else e.status end
+    set paused_at = null, status = case when was.asleep then 'queued' else e.status end,
+      wake_at = case when was.asleep and e.line is not null then 'infinity'::timestamptz end
     from (
       select id, paused_at, wake_at is not null as asleep
       from executions

@@ -181,7 +181,7 @@ const committed = (live: Live, { effects, end, wake_at }: Turn): void => {
   if (live.over) return
   if (wake_at !== null) {
     letGo(live)
-    return live.host.asleep(live.facts.execution_id, { cancelled: live.cancelled, waits: live.version.waits })
+    return live.host.asleep(live.facts, { cancelled: live.cancelled, waits: live.version.waits })
   }
   start(live, effects)
   if (live.arrived.length > 0 || live.ready.length > 0 || live.cancelled || live.pausing) advance(live)

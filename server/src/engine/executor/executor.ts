@@ -7,6 +7,11 @@ import { type CompiledVersion, scopeFor } from '../compile.ts'
 import type { Running, StartExecution } from '../contract.ts'
 import { errors } from '../errors.ts'
 import { begin } from '../graph/plan.ts'
+import type { Json } from '../../lib/json.ts'
+import type { LineName } from '../lines/admit.ts'
+import { type Doorkeeper, openDoorkeeper } from '../lines/doorkeeper.ts'
+import type { Place } from '../lines/place.ts'
+import { placeIn, standingOf } from '../lines/standing.ts'
 import type { NewExecution } from '../journal/record.ts'
 import { openCalls, wakeOne } from '../journal/calls.ts'
 import { type JournalWriter, journalWriter } from '../journal/writer.ts'
@@ -17,6 +22,7 @@ import type { Versions } from '../versions.ts'
 import { setAlarm } from './alarm.ts'
 import { type Held, holdExecution } from './execution.ts'
 import { type Holding, openHolding } from './holding.ts'
+import { type Afar, openAfar } from './afar.ts'
 import type { Host } from './live.ts'
 import { giveUp, revive, withResume } from './take-up.ts'
 import { resumeTokens } from '../waits/resume-tokens.ts'
@@ -36,6 +42,10 @@ export interface Executor {
   readonly wake: () => void
   /** Writes what a waiting step was called with into the journal of its execution, if that sleeps. Never rejects. */
   readonly bring: (execution_id: string) => Promise<void>
+  /** Somebody has come to stand in a line, or a slot of it has become free. */
+  readonly ask: (line: LineName) => void
+  /** The limits of a workflow have changed. */
+  readonly limitsChanged: (workflow_id: string) => void
   readonly recover: () => Promise<void>
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
@@ -70,6 +80,8 @@ interface Shared {
   readonly options: ExecutorOptions
   readonly held: Holding
   readonly watchers: Watchers
+  readonly afar: Afar
+  readonly doorkeeper: Doorkeeper
   readonly host: Host
   readonly lease: () => Lease
   draining: boolean
@@ -88,34 +100,21 @@ interface Shared {
 
 export const openExecutor = async (options: ExecutorOptions): Promise<Executor> => {
   const { app, sql } = options
-  const host: Host = {
-    app,
-    random: options.random,
-    step_timeout_ms: options.step_timeout_ms,
-    alarm: (at, ring) => setAlarm(app.now, at, ring),
-    sleeps: true,
-    commit: (entry) => writer.commit(entry),
-    resumeUrl: (execution_id) => app.use(resumeTokens).urlFor(execution_id),
-    launching: () => !shared.draining,
-    released: (execution_id) => {
-      shared.held.remove(execution_id)
-      if (shared.more) makeUse(shared)
-    },
-    ended: ({ execution_id, call = null }, version) => {
-      if (call?.waits === true) void afterwards(shared, execution_id, () => wakeParent(shared, call.parent_execution_id))
-      if (version.starts_executions) void afterwards(shared, execution_id, () => endCalls(shared, execution_id))
-    },
-    asleep: (execution_id, { cancelled, waits }) => {
-      host.released(execution_id)
-      shared.watchers.forget(execution_id)
-      if (cancelled) void cancelAsleep(shared, execution_id)
-      else if (waits) void bring(shared, execution_id)
-    },
-  }
+  const host = hostOf(
+    options,
+    () => shared,
+    (entry) => writer.commit(entry),
+  )
+  const watchers = openWatchers()
   const shared: Shared = {
     options,
     held: openHolding(options.capacity),
-    watchers: openWatchers(),
+    watchers,
+    afar: openAfar({ sql, watchers, log: app.log, db: app.asSystem('whoever waits for an execution is told of its end').db }),
+    doorkeeper: openDoorkeeper({
+      ...{ sql, log: app.log, now: app.now },
+      onAdmitted: () => void takeUp(shared, { queued: true, cancels: false, due: false, in_line: false }),
+    }),
     host,
     lease: () => lease,
     draining: false,
@@ -150,6 +149,34 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
   return executorOf(shared, lease, writer)
 }
 
+const hostOf = (options: ExecutorOptions, of: () => Shared, commit: Host['commit']): Host => {
+  const { app, random, step_timeout_ms } = options
+  const released = (execution_id: string): void => {
+    of().held.remove(execution_id)
+    if (of().more) makeUse(of())
+  }
+  return {
+    ...{ app, random, step_timeout_ms, commit, released },
+    alarm: (at, ring) => setAlarm(app.now, at, ring),
+    sleeps: true,
+    resumeUrl: (execution_id) => app.use(resumeTokens).urlFor(execution_id),
+    launching: () => !of().draining,
+    ended: ({ execution_id, workflow_id, call = null, line = null }, version) => {
+      if (line !== null) of().doorkeeper.ask({ workflow_id, line })
+      if (call?.waits === true) void afterwards(of(), execution_id, () => wakeParent(of(), call.parent_execution_id))
+      if (version.starts_executions) void afterwards(of(), execution_id, () => endCalls(of(), execution_id))
+    },
+    asleep: ({ execution_id, workflow_id, line = null }, { cancelled, waits }) => {
+      released(execution_id)
+      // Where it was paused, its slot is free.
+      if (line !== null) of().doorkeeper.ask({ workflow_id, line })
+      of().watchers.forget(execution_id)
+      if (cancelled) void cancelAsleep(of(), execution_id)
+      else if (waits) void bring(of(), execution_id)
+    },
+  }
+}
+
 const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Executor => {
   const { versions } = shared.options
   return {
@@ -165,8 +192,10 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
     },
     pause: (execution_id) => shared.held.get(execution_id)?.pause(),
     unpause: (execution_id) => shared.held.get(execution_id)?.unpause(),
-    wake: () => void takeUp(shared, { queued: true, cancels: false, due: false }),
+    wake: () => void takeUp(shared, { queued: true, cancels: false, due: false, in_line: false }),
     bring: (execution_id) => bring(shared, execution_id),
+    ask: shared.doorkeeper.ask,
+    limitsChanged: shared.doorkeeper.askAll,
     recover: lease.recover,
     drain: async () => {
       shared.draining = true
@@ -175,6 +204,8 @@ const executorOf = (shared: Shared, lease: Lease, writer: JournalWriter): Execut
     },
     stop: async () => {
       shared.draining = true
+      shared.afar.stop()
+      await shared.doorkeeper.stop()
       dropAll(shared)
       await atMost(grace_ms, writer.drained())
       writer.close()
@@ -215,32 +246,27 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   const trigger_type = version.triggerType(trigger_node_id)
   if (trigger_type === null) throw errors.unknown_trigger()
   const started_at = host.app.now()
-  const full = !held.hasRoom(workspace_id)
   const execution_id = input.execution_id ?? host.app.newId()
-  const { version: number, call = null } = input
-  const itself = { execution_id, workspace_id, workflow_id, version: number, mode, call, started_at }
-  const facts = withResume(host, version, vars === null ? itself : { ...itself, vars })
-  const row: NewExecution = {
+  const { version: number, call = null, priority = version.priority } = input
+  const place = placeIn(version, input)
+  const full = place === null && !held.hasRoom(workspace_id)
+  const beginning: NewExecution = {
     workflow_id,
     version: input.version,
     mode,
     trigger_type,
     trigger_node_id,
-    status: full ? 'queued' : 'running',
-    held: !full,
+    status: full || place !== null ? 'queued' : 'running',
+    held: !full && place === null,
     once: input.once === undefined ? null : { key: input.once.key, until: new Date(input.once.until).toISOString() },
     started_at: new Date(started_at).toISOString(),
   }
+  const standing = standingOf(version, { priority, place, started_at })
+  const row = standing === null ? beginning : { ...beginning, standing }
+  if (full || place !== null) return queue(shared, { execution_id, workspace_id, row, payload, draft, started_at, place })
   const { running, listener } = shared.watchers.open(execution_id)
-  if (full) {
-    shared.more = true
-    shared.filled = Math.max(shared.filled, held.size())
-    const body = JSON.stringify({ at: started_at, trigger: { node_id: trigger_node_id, payload }, draft, steps: [] })
-    host
-      .commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null, wake_at: null })
-      .then(listener.accepted, listener.refused)
-    return running
-  }
+  const itself = { execution_id, workspace_id, workflow_id, version: number, mode, call, started_at }
+  const facts = withResume(host, version, vars === null ? itself : { ...itself, vars })
   const run = begin(version.graph, { node_id: trigger_node_id, payload, at: started_at })
   const scope = scopeFor({ version, run, facts })
   hold(
@@ -251,11 +277,39 @@ const startWith = (shared: Shared, input: StartExecution, version: CompiledVersi
   return running
 }
 
+/** What is accepted and held by nobody. */
+interface Queued {
+  readonly execution_id: string
+  readonly workspace_id: string
+  readonly row: NewExecution
+  readonly payload: Json
+  readonly draft: StartExecution['draft']
+  readonly started_at: number
+  readonly place: Place | null
+}
+
+const queue = (shared: Shared, { execution_id, workspace_id, row, payload, draft, started_at, place }: Queued): Running => {
+  const { running, listener } = shared.watchers.prepare(execution_id)
+  if (place === null) {
+    shared.more = true
+    shared.filled = Math.max(shared.filled, shared.held.size())
+  }
+  const body = JSON.stringify({ at: started_at, trigger: { node_id: row.trigger_node_id, payload }, draft, steps: [] })
+  const accepted = (): void => {
+    listener.accepted()
+    if (place !== null) shared.doorkeeper.ask({ workflow_id: row.workflow_id, line: place.line })
+  }
+  shared.host
+    .commit({ execution_id, workspace_id, seq: 0, body, accept: row, finish: null, wake_at: null })
+    .then(accepted, listener.refused)
+  return shared.afar.follow(running, listener)
+}
+
 /** A step that waits to be called may have been called while the execution was still held. What fails here is brought by the sweeper. */
 const bring = async (shared: Shared, execution_id: string): Promise<void> => {
   const { app, sql } = shared.options
   try {
-    if (await deliver(sql, execution_id, app.now())) await takeUp(shared, { queued: true, cancels: false, due: false })
+    if (await deliver(sql, execution_id, app.now())) await takeUp(shared, { queued: true, cancels: false, due: false, in_line: false })
   } catch (error) {
     app.log.warn({ err: error, execution_id }, 'an execution that sleeps could not be told what it was called with; it will be tried again')
   }
@@ -280,7 +334,8 @@ const afterwards = async ({ options }: Shared, execution_id: string, work: () =>
 }
 
 const wakeParent = async (shared: Shared, parent_execution_id: string): Promise<void> => {
-  if (await wakeOne(shared.options.sql, parent_execution_id)) await takeUp(shared, { queued: true, cancels: false, due: false })
+  if (await wakeOne(shared.options.sql, parent_execution_id))
+    await takeUp(shared, { queued: true, cancels: false, due: false, in_line: false })
 }
 
 /** Nobody waits any more for the executions that this one has called. */
@@ -295,6 +350,7 @@ const endCalls = async ({ options, held }: Shared, execution_id: string): Promis
 /** Does what the lease's heartbeat has found: ends what is to end, takes up what is queued while there is room. */
 const takeUp = async (shared: Shared, work: Work): Promise<void> => {
   const { options, held } = shared
+  if (work.in_line) shared.doorkeeper.sweep()
   if (work.due && !shared.draining) await options.onDue()
   if (work.cancels)
     for (const { id, cancel_requested } of await endRequests(options.sql, shared.lease().row().id))
@@ -339,7 +395,7 @@ const takeUpAll = async (shared: Shared): Promise<void> => {
 /** Something has become free while others wait. */
 const makeUse = (shared: Shared): void => {
   if (shared.draining) return
-  const go = (): void => void takeUp(shared, { queued: true, cancels: false, due: false })
+  const go = (): void => void takeUp(shared, { queued: true, cancels: false, due: false, in_line: false })
   if (shared.claiming === null && shared.filled - shared.held.size() >= worthwhile(shared.options.capacity)) return go()
   if (shared.soon) return
   shared.soon = true
@@ -363,7 +419,11 @@ const takeUpOne = async (shared: Shared, claimed: Claimed, lease: LeaseRow): Pro
       return
     } catch (error) {
       if (!isMine()) return
-      if (!isTransient(error)) return await host.commit(giveUp(options.app, claimed, error))
+      if (!isTransient(error)) {
+        await host.commit(giveUp(options.app, claimed, error))
+        if (claimed.line !== null) shared.doorkeeper.ask({ workflow_id: claimed.workflow_id, line: claimed.line })
+        return
+      }
       await pause(again_ms)
     }
   }

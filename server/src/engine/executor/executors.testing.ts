@@ -1,9 +1,12 @@
 import { Type } from 'typebox'
+import type { Json } from '../../lib/json.ts'
 import type { App } from '../../platform/context.ts'
 import { type BareApp, bareApp } from '../../platform/testing/bare-app.ts'
 import { type TestDatabase, testDatabase } from '../../platform/testing/test-database.ts'
 import { compileVersion } from '../compile.ts'
+import type { Running } from '../contract.ts'
 import type { Definition } from '../graph/definition.ts'
+import { numbersOf } from '../graph/limits.ts'
 import { effect, type NodeIo } from '../node.ts'
 import { coreNodes } from '../nodes/core.ts'
 import { type Executor, openExecutor } from './executor.ts'
@@ -14,12 +17,17 @@ export interface Executors {
   readonly database: TestDatabase
   /** Makes a workflow of one node, `test.work`, which does what `work` of the executors does. */
   readonly workflow: (settings?: Definition['settings']) => Promise<string>
+  /** Starts an execution of it; resolves when that is durable. */
+  readonly start: (executor: Executor, workflow_id: string, payload?: Json, priority?: number) => Promise<Running>
   /** Another executor, as another process. */
   readonly open: (options?: { readonly capacity?: number }) => Promise<Executor>
   /** Lays out executions that were accepted and are with nobody; answers their ids. */
   readonly queue: (what: { workspace_id: string; workflow_id: string; count: number; priority?: number }) => Promise<readonly string[]>
   readonly close: () => Promise<void>
 }
+
+/** Of the executions that are started by `start`. */
+export const home_id = '01900000-0000-7000-8000-000000000001'
 
 export type Work = (io: Pick<NodeIo, 'execution_id' | 'workspace_id' | 'signal'>) => Promise<unknown>
 
@@ -59,7 +67,20 @@ export const openExecutors = async (work: () => Work): Promise<Executors> => {
     workflow: async (settings) => {
       const workflow_id = app.newId()
       versions.set(workflow_id, compileVersion(definitionOf(settings), types))
+      const numbers = numbersOf(settings ?? {})
+      if (numbers !== null) {
+        const { concurrency, rate, per_ms } = numbers
+        await owner`
+          insert into engine_limits (workflow_id, workspace_id, version, concurrency, rate, per_ms)
+          values (${workflow_id}, ${home_id}, 1, ${concurrency}, ${rate}, ${per_ms})`
+      }
       return workflow_id
+    },
+    start: async (executor, workflow_id, payload = {}, priority) => {
+      const wanted = { workspace_id: home_id, workflow_id, version: 1, mode: 'live', trigger_node_id: 'start', payload } as const
+      const running = await executor.start(priority === undefined ? wanted : { ...wanted, priority })
+      await running.accepted
+      return running
     },
     open: async ({ capacity = 100 } = {}) => {
       const handle = await database.open()

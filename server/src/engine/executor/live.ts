@@ -28,7 +28,7 @@ export interface Host {
   /** The execution has ended, durably. */
   readonly ended: (facts: ScopeFacts, version: CompiledVersion) => void
   /** The execution sleeps, durably; `cancelled`: its end was asked for meanwhile; `waits`: it may wait to be called. */
-  readonly asleep: (execution_id: string, how: { readonly cancelled: boolean; readonly waits: boolean }) => void
+  readonly asleep: (facts: ScopeFacts, how: { readonly cancelled: boolean; readonly waits: boolean }) => void
 }
 
 /** Told once each, when what they say is durable. */

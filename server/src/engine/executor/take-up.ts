@@ -20,6 +20,7 @@ const factsOf = (claimed: Claimed): ScopeFacts => ({
   version: claimed.version,
   mode: claimed.mode,
   call: claimed.call,
+  line: claimed.line,
   started_at: Date.parse(claimed.started_at),
 })
 

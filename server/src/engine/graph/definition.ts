@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import type { Json, JsonObject } from '../../lib/json.ts'
+import { Concurrency, Priority, RateLimit } from './limits.ts'
 import { TestCase } from './test-case.ts'
 
 export const limits = {
@@ -77,7 +78,9 @@ export const DefinitionSettings = Type.Object(
   {
     timezone: Type.Optional(Type.String({ maxLength: 64, description: 'IANA name, as `Europe/Vienna`.' })),
     timeout_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: 366 * day_ms, description: 'Of the whole execution, from its start.' })),
-    concurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+    concurrency: Type.Optional(Concurrency),
+    rate_limit: Type.Optional(RateLimit),
+    priority: Type.Optional(Priority),
     retention_days: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
     error_workflow_id: Type.Optional(Type.String({ format: 'uuid' })),
   },

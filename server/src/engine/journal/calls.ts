@@ -38,12 +38,13 @@ export const openCalls = async (sql: Sql, parent_execution_id: string): Promise<
   return rows.map(({ id }) => id)
 }
 
-/** Queues an execution that sleeps and is not paused; false when there is none. */
+/** Queues an execution that sleeps; false when it does not, is paused or stands in line. */
 export const wakeOne = async (sql: Sql, id: string): Promise<boolean> => {
   const woken = await sql`
     update executions
     set wake_at = null, status = 'queued'
-    where id = ${id} and wake_at is not null and paused_at is null and finished_at is null`
+    where id = ${id} and wake_at is not null and paused_at is null and finished_at is null
+      and (line is null or admitted_at is not null)`
   return woken.count === 1
 }
 
@@ -55,7 +56,8 @@ export const wakeCallers = async (sql: Sql): Promise<number> => {
   const woken = await sql`
     update executions
     set wake_at = null, status = 'queued'
-    where wake_at is not null and finished_at is null
+    where wake_at is not null and paused_at is null and finished_at is null
+      and (line is null or admitted_at is not null)
       and id in (
         select c.parent_execution_id
         from executions as asleep

@@ -21,6 +21,7 @@ const statementFor = (once: {
   readonly keys: string
   readonly asleep: string
   readonly told_by: string
+  readonly standing: { readonly columns: string; readonly values: string; readonly arrays: string }
   readonly unless: (id: string) => string
   /** The batch may have been written before. */
   readonly again: boolean
@@ -32,12 +33,12 @@ with lease as materialized (
   for key share
 ),
 ${once.keys}accepted as (
-  insert into executions (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, worker_id, error, started_at, finished_at)
+  insert into executions (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, worker_id, error, started_at, finished_at${once.standing.columns})
   select a.id, a.workspace_id, a.workflow_id, a.version, a.mode, a.status, a.trigger_type, a.trigger_node_id,
-    case when a.held then $1 end, a.error, a.started_at, a.finished_at
+    case when a.held then $1 end, a.error, a.started_at, a.finished_at${once.standing.values}
   from unnest($3::text::uuid[], $4::text::uuid[], $5::text::uuid[], $6::text::int[], $7::text::text[], $8::text::text[], $9::text::text[],
-    $10::text::text[], $11::text::bool[], $12::text::json[], $13::text::timestamptz[], $14::text::timestamptz[])
-    as a (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, held, error, started_at, finished_at), lease
+    $10::text::text[], $11::text::bool[], $12::text::json[], $13::text::timestamptz[], $14::text::timestamptz[]${once.standing.arrays})
+    as a (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, held, error, started_at, finished_at${once.standing.columns}), lease
   ${once.unless('a.id')}
   on conflict do nothing
 ),
@@ -75,21 +76,23 @@ const unlessEnded = `
 const putToSleep = `
 asleep as (
   update executions as e
-  set status = 'waiting', worker_id = null, wake_at = case when e.paused_at is null then s.wake_at else 'infinity' end
+  set status = 'waiting', worker_id = null, wake_at = case when e.paused_at is null then s.wake_at else 'infinity' end,
+    admitted_at = case when e.paused_at is null then e.admitted_at end
   from unnest($28::text::uuid[], $29::text::int[], $30::text::timestamptz[]) as s (id, seq, wake_at), lease
   where e.id = s.id
     and not exists (select from execution_records as r where r.execution_id = s.id and r.seq = s.seq)
 ),
 `
 
-const plain = { keys: '', asleep: '', told_by: '', unless: () => '' }
+const plain = { keys: '', asleep: '', told_by: '', standing: { columns: '', values: '', arrays: '' }, unless: () => '' }
 
 /** Apart, because a batch in which nothing goes to sleep would pay for the question: an update of every partition that finds no row. */
 const withSleep = { ...plain, asleep: putToSleep }
 
 /**
  * With executions that begin only if their key is free. What is `lost` came second: nothing of it is written. A key that is held by the
- * execution itself is from this batch, sent before. Each such batch removes some keys whose time is over.
+ * execution itself is from this batch, sent before. Each such batch removes some keys whose time is over. And with executions that have a priority,
+ * or stand in a line: nobody wakes those before they are admitted.
  */
 const withKeys = {
   keys: `
@@ -125,6 +128,11 @@ lost as materialized (
 `,
   asleep: putToSleep,
   told_by: ', $31::text::uuid[]',
+  standing: {
+    columns: ', priority, line, rate_key, wake_at',
+    values: ', a.priority, a.line, a.rate_key, a.wake_at',
+    arrays: ', $38::text::smallint[], $39::text::text[], $40::text::text[], $41::text::timestamptz[]',
+  },
   unless: (id: string) => `where not exists (select from lost where lost.execution_id = ${id})`,
 }
 
@@ -159,6 +167,13 @@ const sleepersOf = (asleep: readonly Asleep[]): readonly string[] => [
   plainArray(asleep, (e) => e.wake_at),
 ]
 
+const standingOf = (accepted: readonly Accepted[]): readonly string[] => [
+  plainArray(accepted, (e) => e.accept.standing?.priority ?? 0),
+  jsonArray(accepted, (e) => e.accept.standing?.in_line?.line ?? null),
+  jsonArray(accepted, (e) => e.accept.standing?.in_line?.rate_key ?? null),
+  plainArray(accepted, (e) => e.accept.standing?.in_line?.until ?? 'NULL'),
+]
+
 const none = new Set<string>([])
 
 /**
@@ -179,8 +194,9 @@ export const commitBatch = async (
   const asleep = entries.filter(isAsleep)
   const closing = ended.filter((entry) => entry.accept === null)
   const keyed = accepted.filter(isKeyed)
+  const alike = keyed.length === 0 && accepted.every((entry) => entry.accept.standing === undefined)
   const rows = await sql.unsafe<{ held: number; lost?: string[] }[]>(
-    keyed.length > 0 ? statements.keyed : asleep.length > 0 ? statements.asleep : statements.plain,
+    alike ? (asleep.length > 0 ? statements.asleep : statements.plain) : statements.keyed,
     [
       lease.id,
       lease.epoch,
@@ -209,8 +225,8 @@ export const commitBatch = async (
       plainArray(told, (e) => e.finish.event.name),
       jsonArray(told, (e) => e.finish.event.data),
       plainArray(told, (e) => e.finish.finished_at),
-      ...(keyed.length === 0 && asleep.length === 0 ? [] : sleepersOf(asleep)),
-      ...(keyed.length === 0 ? [] : [plainArray(told, (e) => e.execution_id), ...keysOf(keyed, now)]),
+      ...(alike && asleep.length === 0 ? [] : sleepersOf(asleep)),
+      ...(alike ? [] : [plainArray(told, (e) => e.execution_id), ...keysOf(keyed, now), ...standingOf(accepted)]),
     ],
     { prepare: true },
   )

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../../lib/json.ts'
 import type { ExecutionError, FinalStatus } from '../contract.ts'
 import type { Step } from '../graph/plan.ts'
 import type { Turns } from '../graph/region.ts'
+import type { Place } from '../lines/place.ts'
 import type { Draft } from '../rehearsal/draft.ts'
 
 /** How an execution ended, as its last record says. Its output is that of the step that finished last. */
@@ -78,6 +79,15 @@ export interface NewExecution {
   readonly once: { readonly key: string; /** ISO 8601. */ readonly until: string } | null
   /** ISO 8601. */
   readonly started_at: string
+  /** Left out where the priority is 0 and nothing limits the workflow. */
+  readonly standing?: Standing
+}
+
+/** How an execution stands among others. */
+export interface Standing {
+  readonly priority: number
+  /** Present when it is to be admitted first; then it is not held. */
+  readonly in_line: (Place & { /** ISO 8601 or `infinity`: when its time is over. */ readonly until: string }) | null
 }
 
 export interface Finish {

@@ -18,6 +18,8 @@ export interface Claimed {
   readonly paused: boolean
   /** Null: no other execution has started it. */
   readonly call: CalledBy | null
+  /** The line in which it stood; null where its workflow has no limits. */
+  readonly line: string | null
   readonly started_at: string
   readonly records: readonly { readonly seq: number; readonly body: RecordBody }[]
 }
@@ -129,7 +131,7 @@ const take = (sql: Sql, lease: LeaseRow, options: Room): Promise<ClaimRow[]> => 
       from picked, lease
       where e.id = picked.id
       returning e.id, e.workspace_id, e.workflow_id, e.version, e.mode, e.trigger_type, e.trigger_node_id, e.recoveries,
-        e.cancel_requested, e.paused_at is not null as paused, e.started_at,
+        e.cancel_requested, e.paused_at is not null as paused, e.started_at, e.line,
         (select json_build_object('parent_execution_id', c.parent_execution_id, 'hops', c.hops, 'waits', c.waits)
           from engine_calls as c
           where c.execution_id = e.id) as call

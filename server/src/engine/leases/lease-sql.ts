@@ -26,6 +26,8 @@ export interface Pulse {
   readonly awake: boolean
   /** Jobs that recur are due. */
   readonly due: boolean
+  /** Somebody stands in line. */
+  readonly in_line: boolean
   /** Somebody asked for the end of an execution that this worker holds, or paused it. */
   readonly cancels: boolean
 }
@@ -61,6 +63,13 @@ export const heartbeat = async (sql: Sql, lease: LeaseRow, { takeover_ms, now, j
       ) as queued,
       coalesce((select min(wake_at) from executions where wake_at is not null) <= ${at}, false) as awake,
       exists (select from engine_schedules where next_at <= ${at}) as due,
+      (
+        select line
+        from executions
+        where line is not null and admitted_at is null and wake_at is not null and paused_at is null
+        order by workflow_id, line
+        limit 1
+      ) is not null as in_line,
       exists (
         select from executions
         where worker_id = me.id and finished_at is null and wake_at is null and (cancel_requested or paused_at is not null)

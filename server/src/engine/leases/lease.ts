@@ -27,6 +27,7 @@ export interface Work {
   readonly queued: boolean
   readonly cancels: boolean
   readonly due: boolean
+  readonly in_line: boolean
 }
 
 export interface LeaseOptions {
@@ -82,7 +83,7 @@ export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
   }
 }
 
-const all_queued: Work = { queued: true, cancels: false, due: false }
+const all_queued: Work = { queued: true, cancels: false, due: false, in_line: true }
 
 const freeAll = async ({ options, row }: Holding): Promise<void> => {
   const freed = await freeOwn(options.sql, row)
@@ -126,8 +127,8 @@ const beat = async (holding: Holding): Promise<void> => {
     const called = pulse.somebody_died ? await wakeCallers(sql) : 0
     const woken = called + (pulse.awake ? await wake(sql, now) : 0)
     const queued = freed > 0 || woken > 0 || pulse.queued
-    const { cancels, due } = pulse
-    if (queued || cancels || due) setToWork(holding, { queued, cancels, due })
+    const { cancels, due, in_line } = pulse
+    if (queued || cancels || due || in_line) setToWork(holding, { queued, cancels, due, in_line })
   } catch (error) {
     if (!holding.stopped) log.warn({ err: error }, 'a heartbeat failed')
   }

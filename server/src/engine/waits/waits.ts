@@ -96,17 +96,18 @@ const stepOf = ({ path, node_id, attempt, output, port, created_at }: Settled, n
 })
 
 /**
- * Writes what was settled into the journal of an execution that sleeps, and queues it, unless it is paused. Nobody holds such an execution: the lock on its row
+ * Writes what was settled into the journal of an execution that sleeps, and queues it, unless it is paused or stands in line. Nobody holds such an execution: the lock on its row
  * keeps everybody else from taking it up meanwhile. False where there is nothing to bring, or the execution does not sleep: whoever holds
  * it calls this when it does.
  */
 export const deliver = (sql: Sql, execution_id: string, now: number): Promise<boolean> =>
   sql.begin(async (tx) => {
-    const [asleep] = await tx<{ paused: boolean }[]>`
-      select paused_at is not null as paused from executions
+    const [asleep] = await tx<{ stays: boolean }[]>`
+      select paused_at is not null or (line is not null and admitted_at is null) as stays
+      from executions
       where id = ${execution_id} and wake_at is not null and finished_at is null
       for update`
-    if (asleep === undefined || !(await deliverTo(tx, execution_id, now)) || asleep.paused) return false
+    if (asleep === undefined || !(await deliverTo(tx, execution_id, now)) || asleep.stays) return false
     await tx`
       update executions
       set wake_at = null, status = 'queued'

@@ -67,6 +67,24 @@ export interface EngineForksTable {
   node_id: string | null
 }
 
+export interface EngineLimitsTable {
+  workflow_id: string
+  workspace_id: string
+  version: number
+  concurrency: number | null
+  rate: number | null
+  per_ms: number | null
+}
+
+export interface EngineRateStartsTable {
+  workflow_id: string
+  key: string
+  at: string
+  execution_id: string
+  workspace_id: string
+  expires_at: string
+}
+
 export interface EngineSchedulesTable {
   job: string
   next_at: string
@@ -163,6 +181,9 @@ export interface ExecutionsTable {
   priority: Generated<number>
   paused_at: string | null
   dismissed_at: string | null
+  line: string | null
+  rate_key: string | null
+  admitted_at: string | null
 }
 
 export interface IdempotentRepliesTable {
@@ -598,6 +619,8 @@ export interface Database {
   audit_entries: AuditEntriesTable
   engine_calls: EngineCallsTable
   engine_forks: EngineForksTable
+  engine_limits: EngineLimitsTable
+  engine_rate_starts: EngineRateStartsTable
   engine_schedules: EngineSchedulesTable
   engine_starts: EngineStartsTable
   engine_versions: EngineVersionsTable
