@@ -5,6 +5,7 @@ import { eventOf, historyTrimmed, jobFailed } from './events.ts'
 import { jobTypes } from './job-types.ts'
 import { jobs } from './jobs.ts'
 import { purgeExecutions } from './purge.ts'
+import { testRoom } from './rehearsal/room.ts'
 import { historyMetrics } from './retention/metrics.ts'
 import { trimHistoryJob } from './retention/trim-history.ts'
 import { sandbox } from './sandbox/sandbox.ts'
@@ -17,7 +18,7 @@ export default defineModule({
   settings,
   errors,
   events: [...Object.values(eventOf), jobFailed, historyTrimmed],
-  services: [nodeTypes, jobTypes, sandbox, resumeTokens, engine, jobs, waitSweeper, historyMetrics],
+  services: [nodeTypes, jobTypes, sandbox, testRoom, resumeTokens, engine, jobs, waitSweeper, historyMetrics],
   jobs: [trimHistoryJob],
   purge: purgeExecutions,
   migrations: new URL('./migrations/', import.meta.url),

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { App } from '../../platform/context.ts'
 import { type CompiledVersion, scopeFor, type ScopeFacts } from '../compile.ts'
@@ -12,6 +13,9 @@ import { type VirtualClock, virtualClock } from './clock.ts'
 
 /** Of one run: real time, what its journal would hold, and how many steps it would list. */
 const most = { ms: 10_000, chars: 32 * 1024 * 1024, steps: 50_000 }
+
+/** Where a test is called to go on, in its expressions: nowhere. */
+export const resume_url = 'https://resume.invalid/'
 
 /** How a step ended for good. */
 export interface Ended {
@@ -52,7 +56,7 @@ export const rehearse = async (app: App, { version, facts, trigger, signal }: Re
   }
   const run = begin(version.graph, { ...trigger, at: facts.started_at })
   const held = holdExecution({
-    host: hostOf(app, clock, notes.note),
+    host: hostOf(app, clock, notes.note, () => end.reject(new Error('an execution in memory was let go of before its end'))),
     facts,
     version,
     run,
@@ -60,7 +64,7 @@ export const rehearse = async (app: App, { version, facts, trigger, signal }: Re
     next_seq: 0,
     vars_due: null,
     accept: { row: rowOf(facts, version, trigger.node_id), payload: trigger.payload },
-    listener: { accepted: nothing, replied: nothing, refused: () => end.resolve(null), finished: end.resolve },
+    listener: { accepted: nothing, replied: nothing, refused: end.reject, finished: end.resolve },
   })
   const timer = setTimeout(() => stop(`It took longer than ${most.ms / 1_000} seconds`), most.ms)
   const aborted = (): void => stop('It was called off')
@@ -86,11 +90,15 @@ const passTime = async (
   stop: (why: string) => void,
 ): Promise<Finished | null> => {
   let over = false
-  void end.then(() => (over = true))
+  let stuck = false
+  void end.finally(() => (over = true)).catch(nothing)
   while (!over) {
     await held.settled()
     await nextTurn()
-    if (!over && held.isIdle() && !clock.next()) stop('It waits for something that never happens')
+    if (over || !held.isIdle() || clock.next()) continue
+    if (stuck) throw new Error('an execution in memory neither goes on nor ends')
+    stuck = true
+    stop('It waits for something that never happens')
   }
   return end
 }
@@ -107,9 +115,24 @@ const rowOf = (facts: ScopeFacts, version: CompiledVersion, trigger_node_id: str
   started_at: new Date(facts.started_at).toISOString(),
 })
 
-const hostOf = (app: App, clock: VirtualClock, note: (entry: Entry) => void): Host => ({
-  // Whatever else an app has; only its time is another.
-  app: Object.create(app, { now: { value: clock.now } }) as App,
+/** The app, at another time. Written out, because a context, which is one too, is not to be derived from. */
+const withClock = (app: App, now: () => number): App => ({
+  log: app.log,
+  metrics: app.metrics,
+  instance_id: app.instance_id,
+  modules: app.modules,
+  permissions: app.permissions,
+  database: app.database,
+  now,
+  newId: () => app.newId(),
+  settings: (settings) => app.settings(settings),
+  use: (service) => app.use(service),
+  context: (input) => app.context(input),
+  asSystem: (reason, workspace_id) => app.asSystem(reason, workspace_id),
+})
+
+const hostOf = (app: App, clock: VirtualClock, note: (entry: Entry) => void, onLost: () => void): Host => ({
+  app: withClock(app, clock.now),
   random: () => 0,
   step_timeout_ms: most.ms,
   alarm: clock.alarm,
@@ -119,9 +142,10 @@ const hostOf = (app: App, clock: VirtualClock, note: (entry: Entry) => void): Ho
     note(entry)
     await nextTurn()
   },
-  resumeUrl: () => 'https://resume.invalid/',
+  resumeUrl: () => resume_url,
   launching: () => true,
-  released: nothing,
+  // One that ends says so first.
+  released: () => void setImmediate(onLost),
   ended: nothing,
   asleep: nothing,
 })

@@ -6,24 +6,25 @@ import type { TestCase } from '../graph/test-case.ts'
 import type { Json } from '../../lib/json.ts'
 import { answered } from './answered.ts'
 import { type Difference, differences, ignoring, shownValue } from './differences.ts'
-import { rehearse, type Rehearsed } from './rehearse.ts'
+import { rehearse, type Rehearsed, resume_url } from './rehearse.ts'
 import { repliesOf } from './replies.ts'
+import { testRoom } from './room.ts'
 
 export interface TestResult {
   readonly name: string
   readonly ok: boolean
   /** Why it could not be run to its end; null where it was. */
   readonly error: string | null
-  readonly differences: readonly Difference[]
+  readonly differences: Difference[]
   /** Replies that no step has asked for. */
-  readonly unused_replies: readonly string[]
+  readonly unused_replies: string[]
   readonly duration_ms: number
 }
 
 export interface TestReport {
   readonly passed: number
   readonly failed: number
-  readonly results: readonly TestResult[]
+  readonly results: TestResult[]
 }
 
 interface TestRun {
@@ -47,18 +48,33 @@ const long_ago = '2026-01-01T00:00:00.000Z'
  * definition must have passed the check.
  */
 export const runTests = async (app: App, run: TestRun): Promise<TestReport> => {
-  const { definition, tests = definition.tests ?? [], signal = new AbortController().signal } = run
-  const stage = await prepare(app, definition)
-  const until = AbortSignal.any([signal, AbortSignal.timeout(most_ms)])
+  const { definition, tests = definition.tests ?? [] } = run
   const results: TestResult[] = []
-  for (const test of tests) results.push(resultOf(test, await stage(test, run, until)))
+  if (tests.length > 0)
+    await onStage(app, run, async (stage) => {
+      for (const test of tests) results.push(resultOf(test, await stage(test)))
+    })
   const passed = results.filter(({ ok }) => ok).length
   return { passed, failed: results.length - passed, results }
 }
 
+/** Makes a definition ready for any number of tests, one after the other, when there is room for them. */
+export const onStage = <T>(
+  app: App,
+  run: Omit<TestRun, 'tests'>,
+  work: (stage: (test: TestCase) => Promise<Staged>) => Promise<T>,
+): Promise<T> =>
+  app.use(testRoom).within(run.workspace_id ?? '', async () => {
+    const stage = await prepare(app, run.definition)
+    const until = AbortSignal.timeout(most_ms)
+    const signal = run.signal === undefined ? until : AbortSignal.any([run.signal, until])
+    return work((test) => stage(test, run, signal))
+  })
+
 /** How one run of a test went. */
 export interface Staged {
-  readonly rehearsed: Rehearsed
+  /** Null: the definition has no such trigger. */
+  readonly rehearsed: Rehearsed | null
   readonly missing: readonly string[]
   readonly unused: readonly string[]
   readonly duration_ms: number
@@ -66,12 +82,12 @@ export interface Staged {
 
 type Stage = (test: TestCase, run: Pick<TestRun, 'workspace_id' | 'workflow_id'>, signal: AbortSignal) => Promise<Staged>
 
-/** A definition made ready for any number of tests; they take turns. */
-export const prepare = async (app: App, definition: Definition): Promise<Stage> => {
+const prepare = async (app: App, definition: Definition): Promise<Stage> => {
   const now: { replies: ReturnType<typeof repliesOf> | null } = { replies: null }
   const types = answered(app.use(nodeTypes), async (type, input, io) => (await now.replies?.answer(type, input, io)) ?? null)
   const version = await compileInTurns(definition, types)
   return async (test, run, signal) => {
+    if (version.triggerType(test.trigger.node_id) === null) return { rehearsed: null, missing: [], unused: [], duration_ms: 0 }
     const started = performance.now()
     const abandon = new AbortController()
     const replies = repliesOf(test.replies ?? {}, () => abandon.abort())
@@ -94,11 +110,15 @@ const factsOf = ({ execution = {}, vars = {} }: TestCase, run: Pick<TestRun, 'wo
   mode: execution.mode ?? 'test',
   started_at: Date.parse(execution.started_at ?? long_ago),
   vars,
-  resumeUrl: () => 'https://resume.invalid/',
+  resumeUrl: () => resume_url,
 })
 
 const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: Staged): TestResult => {
-  const base = { name: test.name, unused_replies: unused, duration_ms }
+  const base = { name: test.name, unused_replies: [...unused], duration_ms }
+  if (rehearsed === null) {
+    const error = `There is no trigger "${test.trigger.node_id}"`
+    return { ...base, ok: false, error, differences: [{ path: '/trigger/node_id', expected: test.trigger.node_id }] }
+  }
   const [path] = missing
   if (path !== undefined) {
     const error = `There is no recorded reply for "${path}"`
@@ -107,11 +127,11 @@ const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: S
   const { finished, broken_off } = rehearsed
   if (finished === null) return { ...base, ok: false, error: broken_off ?? 'It was called off', differences: [] }
   const found = compareWith(test, rehearsed)
-  return { ...base, ok: found.length === 0, error: null, differences: found }
+  return { ...base, ok: found.length === 0, error: null, differences: [...found] }
 }
 
 /** What came out otherwise than the test expects. */
-const compareWith = ({ expect, ignore = [] }: TestCase, { finished, steps }: Rehearsed): readonly Difference[] => {
+export const compareWith = ({ expect, ignore = [] }: TestCase, { finished, steps }: Rehearsed): readonly Difference[] => {
   const ignored = ignoring(ignore)
   const found: Difference[] = []
   const look = (expected: Json | undefined, actual: Json | undefined, path: string): void => {

@@ -84,6 +84,19 @@ export const errors = defineErrors('workflows', {
     title: 'The file is no workflow that can be read',
     doc: '`errors` says what is wrong with it, and where.',
   },
+  tests_failed: {
+    status: 422,
+    title: 'Tests of the draft failed',
+    doc: '`results` lists those that did, as `POST /workflows/{id}/tests/run` does.',
+  },
+  draft_changed: { status: 409, title: 'The draft was changed while its tests ran' },
+  test_exists: { status: 409, title: 'The draft has a test of this name', doc: 'Give another name, or `replace`.' },
+  too_many_tests: { status: 409, title: 'The draft has as many tests as one may have' },
+  not_replayable: {
+    status: 409,
+    title: 'The execution cannot be replayed',
+    doc: 'It has not ended, was cancelled, ran out of time, or what it was made of is not there any more or is too large.',
+  },
   definition_too_large: { status: 422, title: 'The definition is too large' },
   execution_failed: {
     status: 500,

@@ -18,7 +18,13 @@ export const updated = defineEvent({
 export const published = defineEvent({
   name: 'workflows.published',
   doc: 'A version of a workflow was published; the workflow is active.',
-  data: Type.Object({ ...about, version: Type.Integer() }),
+  data: Type.Object({
+    ...about,
+    version: Type.Integer(),
+    tests: Type.Union([Type.Literal('passed'), Type.Literal('skipped'), Type.Literal('none')], {
+      description: 'Whether the tests of the draft were run; where they fail nothing is published.',
+    }),
+  }),
 })
 export const paused = defineEvent({
   name: 'workflows.paused',

@@ -1,8 +1,10 @@
 import { checkInTurns } from '../../engine/check.ts'
 import { engine, nodeTypes } from '../../engine/engine.ts'
 import type { Definition } from '../../engine/graph/definition.ts'
+import { runTests } from '../../engine/rehearsal/run-tests.ts'
 import { codeProblems } from '../../engine/sandbox/check-code.ts'
 import { sandbox } from '../../engine/sandbox/sandbox.ts'
+import type { Json } from '../../lib/json.ts'
 import type { Ctx } from '../../platform/context.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { changesOf } from './changes.ts'
@@ -58,15 +60,26 @@ export const refuse = (problems: readonly Problem[]): void => {
   })
 }
 
+interface Publishing {
+  readonly note?: string | undefined
+  /** Publishes whatever the tests of the draft say; the event tells so. */
+  readonly skip_tests?: boolean | undefined
+}
+
 /**
- * Makes the draft the next version and the workflow active. Errors: 404, 412, 409 `workflows.wrong_status` for an archived one,
- * 422 `workflows.not_publishable` with every problem, 409 `workflows.webhook_path_taken` when another publish was faster.
+ * Makes the draft the next version and the workflow active, once its tests have passed. Errors: 404, 412, 409 `workflows.wrong_status` for an
+ * archived one, 422 `workflows.not_publishable` with every problem, 422 `workflows.tests_failed` with the results, 409
+ * `workflows.draft_changed` meanwhile, 409 `workflows.webhook_path_taken` when another publish was faster, 503 `engine.tests_busy`.
  */
-export const publish = (ctx: Ctx, id: string, input: { readonly note?: string | undefined }, revision: number | null): Promise<Version> =>
-  ctx.tx(async (tx) => {
+export const publish = async (ctx: Ctx, id: string, input: Publishing, revision: number | null): Promise<Version> => {
+  // Tests may take long, and nothing is to be locked while they run.
+  const tested = input.skip_tests === true ? null : await runTestsOf(ctx, id, revision)
+  return ctx.tx(async (tx) => {
     const draft = await lock(tx, id, revision)
     if (draft.status === 'archived') throw errors.wrong_status({ detail: 'An archived workflow is not published.' })
     const { definition, workspace_id } = draft
+    const has_tests = (definition.tests ?? []).length > 0
+    if (has_tests && tested !== null && draft.revision !== tested) throw errors.draft_changed()
     refuse(await problemsOf(tx, id, definition))
     const version: store.VersionRow = {
       workflow_id: id,
@@ -94,11 +107,29 @@ export const publish = (ctx: Ctx, id: string, input: { readonly note?: string | 
       { status: 'active', version: version.version, triggers: version.triggers },
       version.created_at,
     )
-    const told = { workflow_id: id, name: row.name, revision: row.revision, version: version.version }
+    const tests = !has_tests ? ('none' as const) : tested === null ? ('skipped' as const) : ('passed' as const)
+    const told = { workflow_id: id, name: row.name, revision: row.revision, version: version.version, tests }
     tx.emit(events.published, told, changesOf(draft, row))
     followHooks(tx, row)
     return shownVersion(tx, workspace_id, version)
   })
+}
+
+/** Runs the tests of the draft; answers with its revision. Errors: 404, 412, 422 where it has mistakes, 422 `workflows.tests_failed`. */
+const runTestsOf = async (ctx: Ctx, id: string, revision: number | null): Promise<number> => {
+  const row = await store.workflowById(ctx.db, id)
+  if (row === undefined) throw errors.not_found()
+  requireRevision(row, revision)
+  const { definition, workspace_id } = row
+  if ((definition.tests ?? []).length === 0 || row.status === 'archived') return row.revision
+  refuse(await problemsOf(ctx, id, definition))
+  const { failed, results } = await runTests(ctx, { definition, workspace_id, workflow_id: id, signal: ctx.signal })
+  if (failed === 0) return row.revision
+  throw errors.tests_failed({
+    detail: `${failed === 1 ? 'One test' : `${failed} tests`} of ${results.length} failed.`,
+    extra: { results: results.filter(({ ok }) => !ok) as unknown as Json },
+  })
+}
 
 const shownVersion = async <T extends store.VersionSummaryRow>(ctx: Ctx, workspace_id: string, row: T) => {
   const [triggers = []] = await shownTriggers(ctx, workspace_id, [row.triggers])

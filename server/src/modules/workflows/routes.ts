@@ -134,15 +134,30 @@ export const publishWorkflow = route({
   method: 'POST',
   path: '/workflows/{id}/publish',
   summary: 'Make the draft the next version',
-  description: 'The workflow becomes active and its webhooks listen. Refused with every mistake of the draft when it has any.',
+  description:
+    'The workflow becomes active and its webhooks listen. Refused with every mistake of the draft when it has any, and with the results of its tests ' +
+    'where one fails.',
   allow: 'workflows:write',
-  idempotent: true,
+  idempotent: 'claimed',
   params,
+  query: Type.Object({
+    skip_tests: Type.Optional(
+      Type.Boolean({ default: false, description: 'Publishes without running the tests of the draft; the event says so.' }),
+    ),
+  }),
   body: NewVersion,
   replies: { 201: Version },
-  errors: [errors.not_found, errors.wrong_status, errors.not_publishable, errors.webhook_path_taken, httpErrors.precondition_failed],
-  handler: async (ctx, { params: { id }, body, request }) => {
-    const version = await publishing.publish(ctx, id, body, request.if_match)
+  errors: [
+    errors.not_found,
+    errors.wrong_status,
+    errors.not_publishable,
+    errors.tests_failed,
+    errors.draft_changed,
+    errors.webhook_path_taken,
+    httpErrors.precondition_failed,
+  ],
+  handler: async (ctx, { params: { id }, query, body, request }) => {
+    const version = await publishing.publish(ctx, id, { ...body, ...query }, request.if_match)
     return reply({ status: 201, body: version, headers: { location: `/api/v1/workflows/${id}/versions/${version.version}` } })
   },
 })

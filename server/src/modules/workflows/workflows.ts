@@ -67,7 +67,8 @@ const shown = async (ctx: Ctx, row: store.WorkflowRow): Promise<Revised<Workflow
   return withNextRuns(ctx, { ...row, triggers })
 }
 
-const checkSize = (definition: Definition): void => {
+/** Throws 422 `workflows.definition_too_large`. */
+export const checkSize = (definition: Definition): void => {
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= limits.bytes) return
   throw errors.definition_too_large({

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { TestReplies } from '../../../engine/graph/test-case.ts'
+import { TestCase, TestReplies } from '../../../engine/graph/test-case.ts'
 
 export const NewTestRun = Type.Object(
   {
@@ -37,3 +37,53 @@ export const NewTestRun = Type.Object(
   { additionalProperties: false, title: 'NewTestRun' },
 )
 export type NewTestRun = Static<typeof NewTestRun>
+
+export const TestSelection = Type.Object(
+  {
+    names: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { maxItems: 200, description: 'Those to run; all when not given.' }),
+    ),
+  },
+  { additionalProperties: false, title: 'TestSelection' },
+)
+
+const Difference = Type.Object({
+  path: Type.String({ description: 'JSON Pointer into what was expected.' }),
+  expected: Type.Optional(Type.Unknown({ description: 'Left out where nothing was expected there.' })),
+  actual: Type.Optional(Type.Unknown({ description: 'Left out where there is nothing.' })),
+})
+
+const outcome = {
+  error: Type.Union([Type.String(), Type.Null()], { description: 'Why it could not be run to its end.' }),
+  differences: Type.Array(Difference, { description: 'At most 50 of each part; large values are cut.' }),
+  unused_replies: Type.Array(Type.String(), { description: 'Paths of replies that no step has asked for.' }),
+}
+
+export const TestReport = Type.Object(
+  {
+    passed: Type.Integer(),
+    failed: Type.Integer(),
+    results: Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean(), ...outcome, duration_ms: Type.Integer() })),
+  },
+  { title: 'TestReport' },
+)
+
+export const NewTest = Type.Object(
+  {
+    name: TestCase.properties.name,
+    replace: Type.Optional(Type.Boolean({ default: false, description: 'In the place of a test of the same name.' })),
+    ignore: TestCase.properties.ignore,
+  },
+  { additionalProperties: false, title: 'NewTest' },
+)
+export type NewTest = Static<typeof NewTest>
+
+export const SavedTest = Type.Object(
+  {
+    workflow_id: Type.String({ format: 'uuid' }),
+    workflow_revision: Type.Integer({ description: 'Of the draft with the test.' }),
+    test: Type.Unsafe<TestCase>({ type: 'object', description: 'As it stands in the draft.' }),
+  },
+  { title: 'SavedTest' },
+)
+export type SavedTest = Static<typeof SavedTest>
