@@ -3,6 +3,7 @@ import { manual, publish, webhookDefinition } from '../server/src/modules/workfl
 import { linkSupabase, supabase } from '../server/src/modules/identity/external/link.testing.ts'
 import { challengeOf, setUpTotp } from '../server/src/modules/identity/mfa/codes.testing.ts'
 import { addPasskey, createAuthenticator } from '../server/src/modules/identity/passkeys/authenticator.testing.ts'
+import { requestKeeper } from '../server/src/modules/workflows/requests/keeper.ts'
 import { freePort } from '../server/src/modules/identity/recovery/post.testing.ts'
 import { notices } from '../server/src/modules/plans/notices.ts'
 import { checkFor } from '../server/src/modules/plans/plans.ts'
@@ -20,7 +21,7 @@ afterAll(() => mill.close())
 
 /** Leaves a row in every table, through the front door. */
 const workFor = async (user: TestUser, name: string): Promise<void> => {
-  const hooked = await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' } }))
+  const hooked = await publish(user, webhookDefinition(name, { dedupe: { header: 'x-delivery' }, keep_requests: 'refused' }))
   const template = await user.call('POST', `/api/v1/workflows/${hooked}/save-as-template`, { body: {} })
   expect(template.status).toBe(201)
   const byThemselves = [
@@ -44,6 +45,9 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   expect([connected.status, consent.status]).toEqual([201, 200])
   const hook = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 }, headers: { 'x-delivery': 'one' } })
   expect(hook.status).toBeLessThan(300)
+  const twice = await mill.call('POST', `/hooks/${name}/${name}`, { body: { sacks: 3 }, headers: { 'x-delivery': 'one' } })
+  expect(twice.status).toBeLessThan(300)
+  await mill.app.use(requestKeeper).flush()
   const caller = await publish(user, {
     nodes: [manual, { id: 'call', type: 'flow.call', config: { workflow_id: hooked, input: { body: {} } } }],
     edges: [{ from: 'start', to: 'call' }],

@@ -99,9 +99,17 @@ export const WebhookConfig = Type.Object(
           'A delivery that comes twice starts one execution and is answered the same. With `auth` of GitHub, Stripe or Standard Webhooks an empty object will do.',
       }),
     ),
+    keep_requests: Type.Optional(
+      one_of(['none', 'refused', 'all'], {
+        default: 'none',
+        description:
+          'Which calls are kept as they came, for some days: none, so that only executions tell of calls; those that started nothing; or also the exact bytes of those that did.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
+export type KeepRequests = 'none' | 'refused' | 'all'
 export type WebhookConfig = Static<typeof WebhookConfig>
 
 /** The methods that a webhook listens to. */

@@ -93,6 +93,18 @@ export const secretDeleted = defineEvent({
   data: Type.Object(secret),
 })
 
+export const requestReplayed = defineEvent({
+  name: 'workflows.request.replayed',
+  doc: 'Somebody has started a workflow with a call that one of its webhooks has had; `reason`: why the call was refused, where it was.',
+  data: Type.Object({
+    workflow_id: Type.String({ format: 'uuid' }),
+    request_id: Type.String({ format: 'uuid' }),
+    execution_id: Type.String({ format: 'uuid' }),
+    outcome: Type.Union([Type.Literal('accepted'), Type.Literal('refused')]),
+    reason: Type.Union([Type.String(), Type.Null()]),
+  }),
+})
+
 export const variableSet = defineEvent({
   name: 'workflows.variable.set',
   doc: 'A variable of the workspace was made or changed. Says which, not to what.',

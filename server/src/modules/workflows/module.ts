@@ -15,6 +15,8 @@ import { forgetApprovals } from './history/forget-approvals.ts'
 import { hookRefusals } from './hooks/refusals.ts'
 import { callNode } from './nodes/call.ts'
 import { openSecrets } from './secrets/open.ts'
+import { forgetRequests } from './requests/forget-requests.ts'
+import { requestKeeper } from './requests/keeper.ts'
 import * as requestRoutes from './requests/routes.ts'
 import * as templateEvents from './templates/events.ts'
 import * as templateRoutes from './templates/routes.ts'
@@ -45,7 +47,17 @@ export default defineModule({
     'workflows:approve': { doc: 'Decide what workflows ask you.', session_only: true },
   },
   events: [...Object.values(events), ...Object.values(templateEvents)],
-  services: [hookTable, scheduleClock, conditions, openSecrets, hookRefusals, formTokens, knownVariables, installationWorkspace],
+  services: [
+    hookTable,
+    scheduleClock,
+    conditions,
+    openSecrets,
+    hookRefusals,
+    formTokens,
+    knownVariables,
+    requestKeeper,
+    installationWorkspace,
+  ],
   routes: [
     ...Object.values(routes),
     ...Object.values(executionRoutes),
@@ -64,7 +76,7 @@ export default defineModule({
   nodes: [callNode, approvalNode],
   statistics: [executions],
   personal_data: [personalData, decisionsData, variablesData],
-  jobs: [forgetApprovals],
+  jobs: [forgetApprovals, forgetRequests],
   consumers: [followEvents, followWebhooks, followSecrets, followVariables],
   usersOfIntegration,
   variables: (app, workspace_id) => app.use(knownVariables).get(app, workspace_id),

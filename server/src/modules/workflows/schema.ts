@@ -4,7 +4,7 @@ import { ExecutionView } from '../../engine/history.ts'
 
 export type { Definition } from '../../engine/graph/definition.ts'
 export type { FormConfig } from '../../engine/nodes/trigger-form.ts'
-export type { WebhookAuth, WebhookDedupe } from '../../engine/nodes/trigger-webhook.ts'
+export type { KeepRequests, WebhookAuth, WebhookDedupe } from '../../engine/nodes/trigger-webhook.ts'
 
 export const Id = Type.String({ format: 'uuid' })
 const Time = Type.String({ format: 'date-time' })

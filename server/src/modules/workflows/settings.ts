@@ -15,6 +15,23 @@ export const settings = defineSettings({
     default: null,
     doc: 'The id of the workspace whose workflows hear what happens in the installation, as `users.registered` and all that belongs to no workspace: its members learn who registers. By default nobody’s do.',
   },
+  kept_requests: {
+    env: 'MILLRACE_KEPT_REQUESTS',
+    type: 'integer',
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'How many calls of its webhooks are kept for one workflow, where they ask for it (`keep_requests`); the newest.',
+  },
+  kept_request_bytes: {
+    env: 'MILLRACE_KEPT_REQUEST_BYTES',
+    type: 'integer',
+    default: 16_777_216,
+    min: 65_536,
+    max: 1_073_741_824,
+    doc: 'How much these calls may take for one workflow. Of one body 64 KiB are kept.',
+  },
+  kept_request_days: { env: 'MILLRACE_KEPT_REQUEST_DAYS', type: 'integer', default: 7, min: 1, max: 366, doc: 'How long they are kept.' },
   form_submissions_per_minute: {
     env: 'MILLRACE_FORM_SUBMISSIONS_PER_MINUTE',
     type: 'integer',

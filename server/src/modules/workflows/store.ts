@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ReadDb, TxDb } from '../../platform/database/open.ts'
-import type { Definition, FormConfig, Status, WebhookAuth, WebhookDedupe } from './schema.ts'
+import type { Definition, FormConfig, KeepRequests, Status, WebhookAuth, WebhookDedupe } from './schema.ts'
 
 /** A trigger as it is stored: a webhook's URL depends on where the installation is reached, its path does not. */
 export interface StoredTrigger {
@@ -205,6 +205,7 @@ export interface WebhookRow {
   readonly secret_id: string | null
   readonly dedupe: WebhookDedupe | null
   readonly form: FormConfig | null
+  readonly keep_requests: KeepRequests
 }
 
 /** Which of these addresses other workflows of the caller's workspace hold. */
@@ -256,10 +257,11 @@ export interface LiveRow {
   readonly auth: WebhookAuth | null
   readonly dedupe: WebhookDedupe | null
   readonly form: FormConfig | null
+  readonly keep_requests: KeepRequests | null
 }
 
 /**
- * The webhook addresses of the given workflows, or of all that are active (null); across workspaces, in the system's scope.
+ * The webhook addresses of the given workflows, or of all that are active or keep what they refuse (null); across workspaces, in the system's scope.
  * One statement, so that a workflow's revision and its addresses belong together.
  */
 export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<readonly LiveRow[]> =>
@@ -280,9 +282,16 @@ export const liveRows = (db: ReadDb, ids: readonly string[] | null): Promise<rea
       'h.auth',
       'h.dedupe',
       'h.form',
+      'h.keep_requests',
     ])
     .$if(ids !== null, (query) => query.where(sql<boolean>`w.id = any(${ids}::uuid[])`))
-    .$if(ids === null, (query) => query.where('w.status', '=', 'active').where('h.method', 'is not', null))
+    .$if(ids === null, (query) =>
+      query
+        .where('h.method', 'is not', null)
+        .where((of) =>
+          of.or([of('w.status', '=', 'active'), of.and([of('w.status', '=', 'paused'), of('h.keep_requests', '<>', 'none')])]),
+        ),
+    )
     .$castTo<LiveRow>()
     .execute()
 

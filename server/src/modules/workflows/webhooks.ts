@@ -1,6 +1,13 @@
 import type { Definition, DefinitionNode } from '../../engine/graph/definition.ts'
 import { type FormConfig, formTrigger } from '../../engine/nodes/trigger-form.ts'
-import { methodsOf, type WebhookAuth, type WebhookConfig, type WebhookDedupe, webhookTrigger } from '../../engine/nodes/trigger-webhook.ts'
+import {
+  type KeepRequests,
+  methodsOf,
+  type WebhookAuth,
+  type WebhookConfig,
+  type WebhookDedupe,
+  webhookTrigger,
+} from '../../engine/nodes/trigger-webhook.ts'
 import { defaultDedupe, deliveryMistake } from './hooks/deliveries.ts'
 import { authMistakes } from './hooks/signatures.ts'
 import { form_method } from './hooks/table.ts'
@@ -21,6 +28,7 @@ export interface DeclaredWebhook {
   readonly secret_id: string | null
   readonly dedupe: WebhookDedupe | null
   readonly form: FormConfig | null
+  readonly keep_requests: KeepRequests
 }
 
 const isTrigger = (node: DefinitionNode): boolean => node.type.startsWith('trigger.') && node.disabled !== true
@@ -33,6 +41,7 @@ const pathOf = (node: DefinitionNode): string | null => {
 
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
 
+const keeps = ['none', 'refused', 'all'] as const
 const responds = ['immediate', 'last_node', 'respond_node'] as const
 
 /** The webhooks and forms of a definition. */
@@ -59,12 +68,25 @@ export const webhooksOf = (definition: Definition): readonly DeclaredWebhook[] =
       secret_id,
       dedupe,
       form: null,
+      keep_requests: keeps.find((mode) => mode === config.keep_requests) ?? 'none',
     }))
   })
 
 const declaredForm = (index: number, node_id: string, path: string, form: FormConfig): DeclaredWebhook => {
   const respond = form.respond === 'last_node' ? 'last_node' : 'immediate'
-  return { index, node_id, method: form_method, path, respond, status: null, auth: null, secret_id: null, dedupe: null, form }
+  return {
+    index,
+    node_id,
+    method: form_method,
+    path,
+    respond,
+    status: null,
+    auth: null,
+    secret_id: null,
+    dedupe: null,
+    form,
+    keep_requests: 'none',
+  }
 }
 
 const most_triggers = 200

@@ -213,6 +213,6 @@ const announce = (tx: TxCtx, event: EventDeclaration<typeof events.created.data>
 export const followHooks = (tx: TxCtx, row: Pick<store.WorkflowRow, 'id' | 'workspace_id' | 'status' | 'revision'>): void =>
   tx.afterCommit(() => {
     const table = tx.use(hookTable)
-    if (row.status === 'active') return table.refresh(tx, [row.id])
+    if (row.status === 'active' || row.status === 'paused') return table.refresh(tx, [row.id])
     return table.apply({ workflow_id: row.id, workspace_id: row.workspace_id, revision: row.revision, hooks: [] }, [])
   })

@@ -473,6 +473,25 @@ export interface WorkflowDecisionsTable {
   created_at: string
 }
 
+export interface WorkflowRequestsTable {
+  id: string
+  workspace_id: string
+  workflow_id: string
+  node_id: string
+  version: number
+  outcome: 'accepted' | 'refused'
+  reason: string | null
+  method: string
+  path: string
+  query: string
+  headers: ColumnType<Json, JsonInput, JsonInput>
+  body: Buffer
+  bytes: number
+  received_at: string
+  replayed_as: string | null
+  replayed_by: string | null
+}
+
 export interface WorkflowSchedulesTable {
   workflow_id: string
   node_id: string
@@ -558,6 +577,7 @@ export interface WorkflowWebhooksTable {
   secret_id: string | null
   dedupe: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
   form: ColumnType<Json | null, JsonInput | null | undefined, JsonInput | null>
+  keep_requests: Generated<'none' | 'refused' | 'all'>
 }
 
 export interface WorkflowsTable {
@@ -659,6 +679,7 @@ export interface Database {
   users: UsersTable
   workflow_approvals: WorkflowApprovalsTable
   workflow_decisions: WorkflowDecisionsTable
+  workflow_requests: WorkflowRequestsTable
   workflow_schedules: WorkflowSchedulesTable
   workflow_secrets: WorkflowSecretsTable
   workflow_subscriptions: WorkflowSubscriptionsTable

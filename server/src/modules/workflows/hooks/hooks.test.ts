@@ -388,6 +388,7 @@ test('what is known of a workflow gives way to a later revision only', () => {
     auth: null,
     deliveries: null,
     form: null,
+    keep_requests: 'none',
     method: 'POST',
     path: 'x',
   } as const
@@ -418,6 +419,7 @@ test('an address that has changed hands stays with its new holder', () => {
       auth: null,
       deliveries: null,
       form: null,
+      keep_requests: 'none',
       method: 'POST',
       path: 'x',
     } as const

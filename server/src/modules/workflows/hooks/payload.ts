@@ -12,16 +12,22 @@ const secretHeaders = new Set(['authorization', 'cookie', 'proxy-authorization',
  * What `trigger` is after a webhook call: `{ method, path, headers, query, body, raw_id }`. `secret_header` holds the webhook's secret itself, `id` is that of the request and of the execution that it starts. Throws 400 `http.malformed_json` for
  * a JSON body that is none, 415 `http.unsupported_media_type` for one that is neither JSON, a form nor text.
  */
-export const payloadOf = (request: RawRequest, path: string, secret_header: string | null, id: string): Json => ({
+export const payloadOf = (
+  request: Pick<RawRequest, 'method' | 'headers' | 'query' | 'body'>,
+  path: string,
+  secret_header: string | null,
+  id: string,
+): Json => ({
   method: request.method,
   path,
-  headers: headersOf(request.headers, secret_header),
-  query: request.query === '' ? {} : fieldsOf(request.query),
+  headers: keptHeaders(request.headers, secret_header),
+  query: queryOf(request.query),
   body: request.body.length === 0 ? null : bodyOf(request.headers, request.body),
   raw_id: id,
 })
 
-const headersOf = (headers: RawRequest['headers'], secret_header: string | null): JsonObject => {
+/** Those headers of a call that may be kept. */
+export const keptHeaders = (headers: RawRequest['headers'], secret_header: string | null): JsonObject => {
   const kept: Record<string, Json> = {}
   for (const name in headers) {
     const value = headers[name]
@@ -29,6 +35,8 @@ const headersOf = (headers: RawRequest['headers'], secret_header: string | null)
   }
   return kept
 }
+
+export const queryOf = (query: string): JsonObject => (query === '' ? {} : fieldsOf(query))
 
 /** A query or a form as an object; a name that comes several times is a list. */
 const fieldsOf = (text: string): JsonObject => {

@@ -3,7 +3,7 @@ import type { Finished, Running } from '../../../engine/engine.ts'
 import { most_hops } from '../../../engine/hops.ts'
 import { hops_header, readHops } from '../../../platform/http/hops.ts'
 import type { HttpReply } from '../../../engine/node.ts'
-import type { Json } from '../../../lib/json.ts'
+import { isJsonObject, type Json } from '../../../lib/json.ts'
 import type { App } from '../../../platform/context.ts'
 import { Problem } from '../../../platform/errors.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
@@ -12,6 +12,7 @@ import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
 import { settings } from '../settings.ts'
 import { following, startOnce } from '../once.ts'
+import { type Refusal, requestKeeper } from '../requests/keeper.ts'
 import { start } from '../start.ts'
 import { authorize } from './authorize.ts'
 import { keyFor } from './deliveries.ts'
@@ -55,34 +56,80 @@ export const callHook = rawRoute({
   admit: (app, request) => {
     const { workspace = '', '*': path = '' } = request.params
     const hook = app.use(hookTable).at(`${workspace}/${path}`)?.get(request.method)
-    return hook === undefined || hook.auth === null ? undefined : authorize(app, hook.workspace_id, hook.auth, request)
+    if (hook === undefined || hook.auth === null) return undefined
+    return authorize(app, hook.workspace_id, hook.auth, request).catch((error: unknown) => {
+      app.use(requestKeeper).refused({ hook, path, request }, 'unauthorized')
+      throw error
+    })
   },
   handle: (app, request, reply) => {
     const { workspace = '', '*': path = '' } = request.params
     const methods = app.use(hookTable).at(`${workspace}/${path}`)
-    if (methods === undefined) throw errors.hook_not_found()
+    if (methods === undefined) {
+      const paused = app.use(hookTable).pausedAt(`${workspace}/${path}`, request.method)
+      if (paused !== undefined) app.use(requestKeeper).refused({ hook: paused, path, request }, 'paused')
+      throw errors.hook_not_found()
+    }
     const hook = methods.get(request.method)
     if (hook === undefined) return otherMethod([...methods.keys()], request, reply)
-    if (readHops(request.headers[hops_header]) >= most_hops) throw errors.hook_loop()
-    run(app, hook, request, path, reply)
+    const refuse = (reason: Refusal): void => app.use(requestKeeper).refused({ hook, path, request }, reason)
+    if (readHops(request.headers[hops_header]) >= most_hops) {
+      refuse('loop')
+      throw errors.hook_loop()
+    }
+    run(app, { hook, request, path, refuse }, reply)
   },
 })
 
-const run = (app: App, hook: Hook, request: RawRequest, path: string, reply: RawReply): void => {
-  const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
-  const execution_id = app.newId()
-  const payload = payloadOf(request, path, secretHeader(hook.auth), execution_id)
-  const input = { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload, execution_id } as const
-  const once = onceFor(app, hook, request, payload)
-  if (once !== null) return void runOnce(app, hook, { ...input, once }, reply).catch((error: unknown) => reply.fail(refused(error)))
+/** A call, and how to note that it was refused. */
+interface Call {
+  readonly hook: Hook
+  readonly request: RawRequest
+  readonly path: string
+  readonly refuse: (reason: Refusal) => void
+}
+
+const readable = ({ hook, request, path, refuse }: Call, execution_id: string): Json => {
   try {
-    const running = start(app, input)
-    if (!(running instanceof Promise)) return answer(app, hook, running, reply)
-    running.then((made) => answer(app, hook, made, reply)).catch((error: unknown) => reply.fail(refused(error)))
+    return payloadOf(request, path, secretHeader(hook.auth), execution_id)
   } catch (error) {
-    reply.fail(refused(error))
+    refuse('unreadable')
+    throw error
   }
 }
+
+const run = (app: App, call: Call, reply: RawReply): void => {
+  const { hook, request } = call
+  const { workspace_id, workflow_id, version, node_id: trigger_node_id } = hook
+  const execution_id = app.newId()
+  const payload = readable(call, execution_id)
+  const input = { workspace_id, workflow_id, version, mode: 'live', trigger_node_id, payload, execution_id } as const
+  const once = onceFor(app, hook, request, payload)
+  const fail = (error: unknown): void => {
+    if (error instanceof Problem && error.code === planErrors.limit_reached.code) call.refuse('plan_limit')
+    reply.fail(refused(error))
+  }
+  if (once !== null) return void runOnce(app, call, { ...input, once }, reply).catch(fail)
+  try {
+    const running = start(app, input)
+    if (!(running instanceof Promise)) return taken(app, call, payload, running, reply)
+    running.then((made) => taken(app, call, payload, made, reply)).catch(fail)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** It has started something. */
+const taken = (app: App, { hook, request, path }: Call, payload: Json, running: Running, reply: RawReply): void => {
+  if (hook.keep_requests === 'all') {
+    const keep = (): void => app.use(requestKeeper).accepted({ hook, path, request }, running.execution_id, bodyOf(payload))
+    // Who waits for the answer is told why it was not accepted.
+    running.accepted.then(keep, () => undefined)
+  }
+  answer(app, hook, running, reply)
+}
+
+const bodyOf = (payload: Json): Json => (isJsonObject(payload) ? (payload['body'] ?? null) : null)
 
 /** What the server forgets sooner, a stored reply, would not outlive this. */
 const idempotency_ms = 24 * 3_600_000
@@ -97,9 +144,11 @@ const onceFor = (app: App, { node_id, deliveries }: Hook, request: RawRequest, p
 }
 
 /** Starts it, or answers like the first call of the same key. */
-const runOnce = async (app: App, hook: Hook, input: StartExecution & { readonly once: Once }, reply: RawReply): Promise<void> => {
+const runOnce = async (app: App, call: Call, input: StartExecution & { readonly once: Once }, reply: RawReply): Promise<void> => {
   const begun = await startOnce(app, input)
-  if (begun.first) return answer(app, hook, begun.running, reply)
+  const { hook } = call
+  if (begun.first) return taken(app, call, input.payload, begun.running, reply)
+  call.refuse('duplicate')
   const { execution_id } = begun
   const again: RawReply = {
     send: (status, headers, body) => reply.send(status, { ...headers, 'idempotency-replayed': 'true' }, body),

@@ -1,5 +1,5 @@
 import type { FormConfig } from '../../../engine/nodes/trigger-form.ts'
-import type { WebhookAuth } from '../../../engine/nodes/trigger-webhook.ts'
+import type { KeepRequests, WebhookAuth } from '../../../engine/nodes/trigger-webhook.ts'
 import type { App } from '../../../platform/context.ts'
 import { defineService } from '../../../platform/service.ts'
 import * as workspaces from '../../workspaces/workspaces.ts'
@@ -19,6 +19,8 @@ export interface Hook {
   readonly auth: WebhookAuth | null
   /** Null: each call stands for itself. */
   readonly deliveries: Deliveries | null
+  /** Which of its calls are kept as they came, besides what the executions hold. */
+  readonly keep_requests: KeepRequests
   /** Of a form, as its trigger describes it. */
   readonly form: FormConfig | null
 }
@@ -26,12 +28,12 @@ export interface Hook {
 /** What a form stands under among the methods of its path: no request has it. */
 export const form_method = 'FORM'
 
-/** The webhooks of one workflow as of one revision of it; none while it is not active. */
+/** The webhooks of one workflow as of one revision of it; while it is paused, those alone that keep the calls they refuse. */
 export interface LiveWorkflow {
   readonly workflow_id: string
   readonly workspace_id: string
   readonly revision: number
-  readonly hooks: readonly (Hook & { readonly method: string; readonly path: string })[]
+  readonly hooks: readonly (Hook & { readonly method: string; readonly path: string; readonly paused?: true })[]
 }
 
 type Methods = ReadonlyMap<string, Hook>
@@ -40,6 +42,8 @@ type Methods = ReadonlyMap<string, Hook>
 export interface HookTable {
   /** By method, at `<slug>/<path>`; undefined when no active workflow listens there. */
   readonly at: (address: string) => Methods | undefined
+  /** A webhook that would listen there if its workflow were not paused, where it keeps what it refuses. */
+  readonly pausedAt: (address: string, method: string) => Hook | undefined
   /** The active form at `<slug>/<path>`. */
   readonly formAt: (address: string) => Hook | undefined
   /** Takes over what a workflow has now, at each slug of its workspace. An older revision than the one that is known changes nothing. */
@@ -60,6 +64,8 @@ interface Known {
 /** Forms have addresses of their own: a webhook may have the same path. */
 const formAddress = (address: string): string => `${form_method}:${address}`
 
+const pausedAddress = (address: string): string => `PAUSED:${address}`
+
 const why = 'webhook addresses are kept in memory, those of all workspaces'
 
 export const createHookTable = (): HookTable => {
@@ -77,9 +83,10 @@ export const createHookTable = (): HookTable => {
 
   const put = (live: LiveWorkflow, slugs: readonly string[]): void => {
     forget(live.workflow_id)
-    const addresses = live.hooks.flatMap(({ method, path, ...hook }) =>
+    const addresses = live.hooks.flatMap(({ method, path, paused, ...hook }) =>
       slugs.map((slug) => {
-        const address = method === form_method ? formAddress(`${slug}/${path}`) : `${slug}/${path}`
+        const plain = `${slug}/${path}`
+        const address = paused ? pausedAddress(plain) : method === form_method ? formAddress(plain) : plain
         const methods = byAddress.get(address) ?? new Map<string, Hook>()
         byAddress.set(address, methods.set(method, hook))
         return address
@@ -119,6 +126,7 @@ export const createHookTable = (): HookTable => {
 
   return {
     at: (address) => byAddress.get(address),
+    pausedAt: (address, method) => byAddress.get(pausedAddress(address))?.get(method),
     formAt: (address) => byAddress.get(formAddress(address))?.get(form_method),
     apply,
     refresh,
@@ -137,10 +145,29 @@ const liveOf = (rows: readonly store.LiveRow[]): readonly LiveWorkflow[] =>
 
 const hookOf = (row: store.LiveRow): LiveWorkflow['hooks'] => {
   const { method, path, version, node_id, respond } = row
-  if (row.status !== 'active' || method === null || path === null || version === null || node_id === null || respond === null) return []
+  if (method === null || path === null || version === null || node_id === null || respond === null) return []
+  const keep_requests = row.keep_requests ?? 'none'
+  const paused = row.status === 'paused' && form_method !== method && keep_requests !== 'none'
+  if (row.status !== 'active' && !paused) return []
   const { id: workflow_id, workspace_id, reply_status: status, auth, form } = row
   const deliveries = row.dedupe === null ? null : deliveriesOf(row.dedupe)
-  return [{ method, path, workspace_id, workflow_id, version, node_id, respond, status, auth, deliveries, form }]
+  return [
+    {
+      method,
+      path,
+      workspace_id,
+      workflow_id,
+      version,
+      node_id,
+      respond,
+      status,
+      auth,
+      deliveries,
+      keep_requests,
+      form,
+      ...(paused ? { paused } : {}),
+    },
+  ]
 }
 
 export const hookTable = defineService<HookTable>({

@@ -13,17 +13,23 @@ const byId = keyset(Id)
 export const listRequests = route({
   method: 'GET',
   path: '/workflows/{id}/requests',
-  summary: 'The calls that the webhooks of a workflow have taken',
+  summary: 'The calls that the webhooks of a workflow have had',
+  description:
+    'Those that were taken, or with `outcome=refused` those that started nothing, where the trigger keeps them (`keep_requests`).',
   allow: 'workflows:read',
   params: Type.Object({ id: Id }),
-  query: Type.Object(pageQuery),
+  query: Type.Object({
+    ...pageQuery,
+    outcome: Type.Union([Type.Literal('accepted'), Type.Literal('refused')], { default: 'accepted' }),
+  }),
   replies: { 200: pageOf(RequestSummary) },
   errors: [errors.not_found],
   handler: async (ctx, { params: { id }, query }) => {
-    const { limit, order, total } = query
+    const { limit, order, total, outcome } = query
+    const [list, count] = outcome === 'refused' ? [requests.listRefused, requests.countRefused] : [requests.list, requests.count]
     const [found, counted] = await Promise.all([
-      requests.list(ctx, id, { after: byId.after(query), limit: limit + 1, descending: order === 'desc' }),
-      total === true ? requests.count(ctx, id) : undefined,
+      list(ctx, id, { after: byId.after(query), limit: limit + 1, descending: order === 'desc' }),
+      total === true ? count(ctx, id) : undefined,
     ])
     return byId.searched(found.requests, limit, (request) => request.id, found.go_on_after, counted)
   },
@@ -45,7 +51,7 @@ export const replayRequest = route({
   path: '/workflows/{id}/requests/{request_id}/replay',
   summary: 'Run a workflow again with a call that it has had',
   description:
-    'Starts the published version at the same webhook; `trigger.replay_of` names the call. Answers once the execution is durable.',
+    'Starts the published version at the same webhook, also with a call that was refused; `trigger.replay_of` names it. Answers once the execution is durable.',
   allow: 'workflows:execute',
   idempotent: 'claimed',
   params: RequestParams,
