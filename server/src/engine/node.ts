@@ -118,7 +118,7 @@ interface Description {
   readonly icon: string
   /** Object schema of `config`. A string property with `format: 'expression'` is CEL with or without `{{ }}`; one with `format: 'literal'` is
    *  taken as it stands; in every other string `{{ … }}` is evaluated, at any depth. A property with `evaluate: 'per_item'` comes as a
-   *  function of an element and its index, which its expressions may name (`PerItem`); one with `'on_demand'` as a function (`OnDemand`). */
+   *  function of an element and its index, which its expressions may name (`PerItem`); one with `'on_demand'` as a function (`OnDemand`); with `'never'` it is taken as it stands, at any depth. */
   readonly config: TSchema
   /** Mistakes in a config that fits the schema: what one field means for another. Texts may be expressions still. */
   readonly check?: (config: JsonObject) => readonly ConfigMistake[]

@@ -8,7 +8,7 @@ import { type Budget, Fault, forbiddenKey, type Kind, limits } from './value.ts'
 interface Schema {
   readonly type?: string
   readonly format?: string
-  readonly evaluate?: 'per_item' | 'on_demand'
+  readonly evaluate?: 'per_item' | 'on_demand' | 'never'
   readonly properties?: { readonly [key: string]: Schema }
   readonly additionalProperties?: Schema | boolean
   readonly patternProperties?: { readonly [pattern: string]: Schema }
@@ -197,7 +197,7 @@ const compileObject = (object: JsonObject, holders: readonly Schema[], path: str
 }
 
 /** A field that the node evaluates itself: with each element, or when it comes to it. */
-const compileLate = (late: NonNullable<Schema['evaluate']>, compile: (walk: Walk) => Field, walk: Walk): Field => {
+const compileLate = (late: 'per_item' | 'on_demand', compile: (walk: Walk) => Field, walk: Walk): Field => {
   if (late === 'per_item') return perItem(compile({ ...walk, compiler: walk.compiler.perItem() }))
   const field = compile(walk)
   const demand = (scope: Scope, budget: StepBudget): OnDemand => (field.constant ? () => field.value : () => field.run(scope, budget))
@@ -228,6 +228,7 @@ const perItem = (field: Field): Field => {
 const compileValue = (value: Json, given: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
   const late = given.find(({ evaluate }) => evaluate !== undefined)?.evaluate
   if (late === undefined) return compileNow(value, given, path, depth, walk)
+  if (late === 'never') return { constant: true, value }
   const holders = given.map(({ evaluate: _, ...schema }) => schema)
   return compileLate(late, (inner) => compileNow(value, holders, path, depth, inner), walk)
 }
@@ -246,7 +247,7 @@ const compileNow = (value: Json, holders: readonly Schema[], path: string, depth
 
 /**
  * Compiles what is written in a node's config: `{{ … }}` in any text at any depth; texts with `format: 'expression'` as a whole; texts
- * with `format: 'literal'` not at all. What stands under `evaluate: 'per_item'` or `'on_demand'` is compiled like the rest and given to the
+ * with `format: 'literal'`, and whatever stands under `evaluate: 'never'`, not at all. What stands under `evaluate: 'per_item'` or `'on_demand'` is compiled like the rest and given to the
  * node as a function. Never throws; what is wrong is in `problems`.
  */
 export const compileConfig = (config: JsonObject, schema: unknown, compiler: ExpressionCompiler): CompiledConfig => {

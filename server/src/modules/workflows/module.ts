@@ -23,6 +23,7 @@ import * as templateRoutes from './templates/routes.ts'
 import * as secretRoutes from './secrets/routes.ts'
 import * as routes from './routes.ts'
 import { usersOfIntegration } from './workflows.ts'
+import { placeholderNode } from './transfer/n8n/placeholder.ts'
 import * as transferRoutes from './transfer/routes.ts'
 import { conditions } from './triggers/conditions.ts'
 import { followEvents } from './triggers/follow.ts'
@@ -73,7 +74,7 @@ export default defineModule({
     openForm,
     resumeExecution,
   ],
-  nodes: [callNode, approvalNode],
+  nodes: [callNode, approvalNode, placeholderNode],
   statistics: [executions],
   personal_data: [personalData, decisionsData, variablesData],
   jobs: [forgetApprovals, forgetRequests],

@@ -12,6 +12,7 @@ import { errors } from './errors.ts'
 import * as events from './events.ts'
 import type { Problem, Version, VersionSummary, Workflow } from './schema.ts'
 import * as store from './store.ts'
+import { placeholderProblems } from './transfer/n8n/placeholder.ts'
 import { layOut } from './triggers/lay-out.ts'
 import { triggerProblems } from './triggers/trigger-problems.ts'
 import { knownSecrets } from './secrets/store.ts'
@@ -35,6 +36,7 @@ export const problemsOf = async (ctx: Ctx, workflow_id: string, definition: Defi
     ...webhookProblems(webhooks, taken),
     ...authProblems(webhooks, secrets),
     ...dedupeProblems(webhooks),
+    ...placeholderProblems(definition),
     ...programs,
     ...(await triggerProblems(ctx, workflow_id, definition)),
     ...(await variableProblems(ctx, definition)),

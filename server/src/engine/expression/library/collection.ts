@@ -107,8 +107,14 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
     return list.toSorted((a, b) => compare(a, b, 'sort', budget))
   }),
   reverse: define('A list from its end to its start.', ['list'], 'list', (_, list) => list.toReversed()),
-  slice: define('The elements from a place up to another, counted from 0.', ['list', 'number', 'number?'], 'list', (_, list, start, end) =>
-    list.slice(start, end),
+  slice: define(
+    'The elements of a list, or the characters of a text, from a place up to another; counted from 0, or from the end below 0.',
+    ['sized', 'number', 'number?'],
+    null,
+    (_, sized, start, end) => {
+      if (typeof sized === 'string' || isList(sized)) return sized.slice(start, end)
+      throw wrongArgument('slice() takes a list or a text')
+    },
   ),
   flatten: define('The elements of a list’s lists, one level deep.', ['list'], 'list', (budget, list) => {
     spend(
@@ -136,6 +142,13 @@ export const collectionFunctions: { readonly [name: string]: LibraryFunction } =
     if (value === 'true' || value === 'false') return value === 'true'
     throw wrongArgument('Only "true" and "false" can be made into truth values')
   }),
+  truthy: define(
+    'Whether a value is something: not null, false, 0 or an empty text.',
+    ['any'],
+    'bool',
+    (_, value) => value !== null && value !== false && value !== 0 && value !== '',
+    { constant_cost: true },
+  ),
   type: define(
     'The kind of a value: null, bool, number, string, list, map, timestamp, duration.',
     ['any'],

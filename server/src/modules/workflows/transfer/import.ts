@@ -7,6 +7,8 @@ import * as events from '../events.ts'
 import type { NewWorkflow, Workflow } from '../schema.ts'
 import { create, type Revised } from '../workflows.ts'
 import { mentionsOf } from './mentions.ts'
+import { convert } from './n8n/convert.ts'
+import { isN8n } from './n8n/file.ts'
 import { format, type ImportReport, type Missing, type Tried, WorkflowFile } from './schema.ts'
 import { knownIds } from './store.ts'
 
@@ -33,12 +35,21 @@ const ownFile = (file: JsonObject): Read => {
   return { workflow, report: { source: 'millrace', counts: { nodes: none, expressions: none }, notes: [], nodes: [], expressions: [] } }
 }
 
-export const unreadable = (detail: string, problems: readonly { readonly path: string; readonly message: string }[]): Error =>
+const unreadable = (detail: string, problems: readonly { readonly path: string; readonly message: string }[]): Error =>
   errors.file_unreadable({ detail, errors: problems.slice(0, 100).map(({ path, message }) => ({ path, message })) })
 
-const read = (file: JsonObject): Read => {
+const read = async (file: JsonObject): Promise<Read> => {
   if (file['format'] === format) return ownFile(file)
-  throw unreadable('This is no workflow that can be read.', [{ path: 'format', message: `must be "${format}"` }])
+  if (isN8n(file)) return n8nFile(file)
+  throw unreadable('This is no workflow that can be read.', [
+    { path: 'format', message: `must be "${format}"; of n8n, there are "nodes" and "connections"` },
+  ])
+}
+
+const n8nFile = async (file: JsonObject): Promise<Read> => {
+  const converted = await convert(file)
+  if ('problems' in converted) throw unreadable('This workflow of n8n cannot be taken over.', converted.problems)
+  return converted
 }
 
 const missingOf = async (ctx: Ctx, mentions: readonly Missing[]): Promise<Missing[]> => {
@@ -51,7 +62,7 @@ const missingOf = async (ctx: Ctx, mentions: readonly Missing[]): Promise<Missin
 
 /** What importing the file would give. Errors: 422 `workflows.file_unreadable`. */
 export const tryImport = async (ctx: Ctx, file: JsonObject): Promise<Tried> => {
-  const { workflow, report } = read(file)
+  const { workflow, report } = await read(file)
   const { name, description = '', tags = [], definition } = workflow
   return { name, description, tags, definition, report: { ...report, missing: await missingOf(ctx, mentionsOf(definition)) } }
 }

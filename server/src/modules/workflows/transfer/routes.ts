@@ -28,7 +28,8 @@ export const importWorkflow = route({
   method: 'POST',
   path: '/workflows/import',
   summary: 'Make a workflow of a file',
-  description: 'A file of `GET /workflows/{id}/export`. It becomes a draft; the report says what of it this workspace lacks.',
+  description:
+    'A file of `GET /workflows/{id}/export`, or a workflow that was exported from n8n. It becomes a draft; the report says what of it this workspace lacks and, of n8n, what has become of each node and expression.',
   allow: 'workflows:write',
   idempotent: true,
   query: Type.Object({ dry_run: Type.Optional(Type.Boolean({ description: 'Make nothing: answer with what would become of the file.' })) }),

@@ -1,0 +1,2 @@
+/** The node type that keeps what has no counterpart. */
+export const placeholder_type = 'n8n.placeholder'
