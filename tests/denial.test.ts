@@ -1,4 +1,5 @@
 import { afterAll, expect, test, vi } from 'vitest'
+import { summarise } from '../server/src/engine/statistics/summarise.ts'
 import { manual, publish, webhookDefinition } from '../server/src/modules/workflows/definitions.testing.ts'
 import { linkSupabase, supabase } from '../server/src/modules/identity/external/link.testing.ts'
 import { challengeOf, setUpTotp } from '../server/src/modules/identity/mfa/codes.testing.ts'
@@ -89,6 +90,7 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
 }
 await workFor(anna, 'anna')
 await workFor(ben, 'ben')
+await summarise(mill.app.asSystem('a test'))
 
 test('everything in the catalogue is under row-level security', async () => {
   expect(await findUnprotected(mill.database.owner)).toEqual([])

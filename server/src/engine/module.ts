@@ -10,6 +10,7 @@ import { historyMetrics } from './retention/metrics.ts'
 import { trimHistoryJob } from './retention/trim-history.ts'
 import { sandbox } from './sandbox/sandbox.ts'
 import { settings } from './settings.ts'
+import { summariseJob } from './statistics/summarise.ts'
 import { resumeTokens } from './waits/resume-tokens.ts'
 import { waitSweeper } from './waits/sweeper.ts'
 
@@ -19,7 +20,7 @@ export default defineModule({
   errors,
   events: [...Object.values(eventOf), jobFailed, historyTrimmed],
   services: [nodeTypes, jobTypes, sandbox, testRoom, resumeTokens, engine, jobs, waitSweeper, historyMetrics],
-  jobs: [trimHistoryJob],
+  jobs: [trimHistoryJob, summariseJob],
   purge: purgeExecutions,
   migrations: new URL('./migrations/', import.meta.url),
 })

@@ -41,6 +41,7 @@ export const purgeExecutions = async (app: App, workspace_id: string, signal: Ab
     await tx.db.deleteFrom('engine_waits').where('workspace_id', '=', workspace_id).execute()
     await tx.db.deleteFrom('engine_starts').where('workspace_id', '=', workspace_id).execute()
     await tx.db.deleteFrom('engine_forks').where('workspace_id', '=', workspace_id).execute()
+    await tx.db.deleteFrom('engine_statistics').where('workspace_id', '=', workspace_id).execute()
     await tx.db.deleteFrom('engine_calls').where('workspace_id', '=', workspace_id).execute()
     await tx.db.deleteFrom('engine_rate_starts').where('workspace_id', '=', workspace_id).execute()
     await tx.db.deleteFrom('engine_limits').where('workspace_id', '=', workspace_id).execute()

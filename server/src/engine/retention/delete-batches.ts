@@ -100,6 +100,21 @@ export const deleteKeys = (ctx: Ctx, before: string): Promise<void> =>
     )`.execute(tx.db),
   )
 
+/** Figures outlast what they were counted from: a year can be compared with the one before, of a month more. */
+const statistics_kept_ms = 400 * 86_400_000
+
+export const deleteStatistics = (ctx: Ctx): Promise<void> =>
+  inBatches(ctx, (tx) =>
+    sql`
+      delete from engine_statistics
+      where ctid = any(array(
+        select ctid
+        from engine_statistics
+        where hour < ${new Date(ctx.now() - statistics_kept_ms).toISOString()}
+        limit ${batch.executions}
+      ))`.execute(tx.db),
+  )
+
 const inBatches = async (ctx: Ctx, remove: (tx: TxCtx) => Promise<{ readonly numAffectedRows?: bigint }>): Promise<void> => {
   for (;;) {
     ctx.signal.throwIfAborted()

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Ctx } from '../../platform/context.ts'
 import { historyTrimmed } from '../events.ts'
 import { defineJob } from '../job.ts'
-import { deleteKeys, deleteOrphans, deleteOver } from './delete-batches.ts'
+import { deleteKeys, deleteOrphans, deleteOver, deleteStatistics } from './delete-batches.ts'
 import { dropRetired, keptOf, retireWeek } from './drop-weeks.ts'
 import { historyMetrics } from './metrics.ts'
 import { firstKept, mostOver, type Rules, readRules, shortOnes } from './rules.ts'
@@ -45,6 +45,7 @@ export const trimHistory = async (ctx: Ctx): Promise<Trimmed> => {
   const before = firstKept(rules)
   // Also what a process has left behind that died meanwhile.
   let executions = await dropRetired(ctx, rules)
+  await deleteStatistics(ctx)
   if (before === null) return { executions, weeks: 0, bytes: 0 }
   const { retired, crowded } = await retireWeeks(ctx, rules, before)
   const from_weeks = await dropRetired(ctx, rules)

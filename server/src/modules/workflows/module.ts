@@ -12,6 +12,7 @@ import { resumeExecution } from './hooks/resume.ts'
 import { callHook } from './hooks/route.ts'
 import { hookTable } from './hooks/table.ts'
 import { forgetApprovals } from './history/forget-approvals.ts'
+import * as historyRoutes from './history/routes.ts'
 import { hookRefusals } from './hooks/refusals.ts'
 import { callNode } from './nodes/call.ts'
 import { openSecrets } from './secrets/open.ts'
@@ -66,6 +67,7 @@ export default defineModule({
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),
+    ...Object.values(historyRoutes),
     ...Object.values(testRoutes),
     ...Object.values(variableRoutes),
     ...Object.values(transferRoutes),

@@ -98,6 +98,22 @@ export interface EngineStartsTable {
   expires_at: string
 }
 
+export interface EngineStatisticsTable {
+  workflow_id: string
+  hour: string
+  node_id: string
+  status: 'succeeded' | 'failed' | 'cancelled' | 'timed_out' | 'retried' | 'sampled'
+  bucket: number
+  workspace_id: string
+  n: number
+}
+
+export interface EngineStatisticsCursorTable {
+  one: Generated<boolean>
+  snapshot: string
+  counted_at: string | null
+}
+
 export interface EngineVersionsTable {
   workflow_id: string
   version: number
@@ -643,6 +659,8 @@ export interface Database {
   engine_rate_starts: EngineRateStartsTable
   engine_schedules: EngineSchedulesTable
   engine_starts: EngineStartsTable
+  engine_statistics: EngineStatisticsTable
+  engine_statistics_cursor: EngineStatisticsCursorTable
   engine_versions: EngineVersionsTable
   engine_waits: EngineWaitsTable
   engine_workers: EngineWorkersTable
