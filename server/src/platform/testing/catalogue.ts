@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
 
-/** Tables of the product, partitions left out: rows are reached through the parent alone. */
+/** Tables of the product, partitions left out: rows are reached through the parent alone. One that was a partition may be dropped at any time. */
 export const listTables = async (sql: Sql): Promise<readonly { readonly name: string; readonly columns: readonly string[] }[]> =>
   sql<{ name: string; columns: string[] }[]>`
     select c.relname as name, array_agg(a.attname::text order by a.attnum) as columns
@@ -9,6 +9,7 @@ export const listTables = async (sql: Sql): Promise<readonly { readonly name: st
     where c.relnamespace = 'public'::regnamespace
       and c.relkind in ('r', 'p')
       and not c.relispartition
+      and not starts_with(c.relname, 'retired_')
     group by c.relname
     order by c.relname`
 
