@@ -23,14 +23,50 @@ interface Reported {
 /** The validator of a schema, compiled when it is first used: a route that nobody calls costs no memory. */
 export const validatorOf = (schema: JsonSchema): Validate => {
   const fill = defaultsOf(schema)
-  let compiled: ReturnType<typeof Compile> | null = null
+  let compiled: { readonly whole: ReturnType<typeof Compile>; readonly strict: JsonSchema } | null = null
   return (value) => {
     fill?.(value)
-    compiled ??= Compile(strict(schema))
-    if (compiled.Check(value)) return
-    const [, reported] = compiled.Errors(value)
+    if (compiled === null) {
+      const closed = strict(schema)
+      compiled = { whole: Compile(closed), strict: closed }
+    }
+    if (compiled.whole.Check(value)) return
+    const inList = wrongInLists(compiled.strict, value, '')
+    const reported = inList.length > 0 ? inList : compiled.whole.Errors(value)[1]
     throw invalid(fieldErrors(reported))
   }
+}
+
+/** From so many elements on what is wrong with a list is looked for here: to find the words for it the library goes through all of it, slowly. */
+const long_list = 200
+const most_wrong = 8
+
+const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What is wrong with the first elements that are wrong, of the long lists below objects; nothing where the mistake is elsewhere. */
+const wrongInLists = (schema: JsonSchema, value: unknown, path: string): readonly Reported[] => {
+  if (Array.isArray(value)) return value.length < long_list ? [] : wrongInList(schema, value, path)
+  if (!isObject(value) || !isObject(schema['properties'])) return []
+  return Object.entries(schema['properties']).flatMap(([name, inner]) =>
+    isObject(inner) && Object.hasOwn(value, name) ? wrongInLists(inner, value[name], `${path}/${name}`) : [],
+  )
+}
+
+const wrongInList = ({ items, maxItems }: JsonSchema, list: readonly unknown[], path: string): readonly Reported[] => {
+  if (typeof maxItems === 'number' && list.length > maxItems) {
+    const at = { instancePath: path, schemaPath: '', params: { limit: maxItems } }
+    return [{ ...at, keyword: 'maxItems', message: `must not have more than ${maxItems} items` }]
+  }
+  if (!isObject(items)) return []
+  const one = Compile(items)
+  const wrong: Reported[] = []
+  for (let index = 0; index < list.length && wrong.length < most_wrong; index += 1) {
+    if (one.Check(list[index])) continue
+    const [, reported] = one.Errors(list[index])
+    wrong.push(...(reported as readonly Reported[]).map((error) => ({ ...error, instancePath: `${path}/${index}${error.instancePath}` })))
+  }
+  return wrong
 }
 
 const most_errors = 32
