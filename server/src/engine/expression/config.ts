@@ -93,12 +93,15 @@ export const pointerTo = (parent: string, key: string | number): string =>
   `${parent}/${typeof key === 'number' ? key : key.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
 const most_depth = 64
+/** Of one node. A node's config is compiled and evaluated in one go, and others wait meanwhile. */
+const most_expressions = 5_000
 
 interface Walk {
   readonly compiler: ExpressionCompiler
   readonly problems: ConfigProblem[]
   readonly references: ConfigReference[]
   readonly dynamic: string[]
+  readonly seen: { expressions: number }
 }
 
 const jsonTypes: { readonly [K in Kind]: readonly string[] | null } = {
@@ -165,9 +168,16 @@ const fieldOf = (compiled: Compiled, text: string, holders: readonly Schema[], p
 const compileText = (text: string, holders: readonly Schema[], path: string, walk: Walk): Field => {
   const formats = new Set(holders.map((schema) => schema.format))
   if (formats.has('literal')) return { constant: true, value: text }
-  if (formats.has('expression')) return fieldOf(walk.compiler.expression(text), text, holders, path, walk)
   // Most texts of a config hold no expression.
-  return text.includes('{{') ? fieldOf(walk.compiler.template(text), text, holders, path, walk) : { constant: true, value: text }
+  if (!formats.has('expression') && !text.includes('{{')) return { constant: true, value: text }
+  walk.seen.expressions += 1
+  if (walk.seen.expressions > most_expressions) {
+    const message = `The config of a node holds at most ${most_expressions} expressions`
+    if (walk.seen.expressions === most_expressions + 1) walk.problems.push({ path, message, error: null })
+    return { constant: true, value: text }
+  }
+  const compiled = formats.has('expression') ? walk.compiler.expression(text) : walk.compiler.template(text)
+  return fieldOf(compiled, text, holders, path, walk)
 }
 
 const compileList = (list: readonly Json[], holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
@@ -180,6 +190,7 @@ const compileList = (list: readonly Json[], holders: readonly Schema[], path: st
 const compileObject = (object: JsonObject, holders: readonly Schema[], path: string, depth: number, walk: Walk): Field => {
   const entries: { readonly key: string; readonly field: Field }[] = []
   for (const key of Object.keys(object)) {
+    if (walk.seen.expressions > most_expressions) break
     const at = pointerTo(path, key)
     if (forbiddenKey(key)) {
       walk.problems.push({ path: at, message: `"${key}" cannot be the name of a field`, error: null })
@@ -251,7 +262,7 @@ const compileNow = (value: Json, holders: readonly Schema[], path: string, depth
  * node as a function. Never throws; what is wrong is in `problems`.
  */
 export const compileConfig = (config: JsonObject, schema: unknown, compiler: ExpressionCompiler): CompiledConfig => {
-  const walk: Walk = { compiler, problems: [], references: [], dynamic: [] }
+  const walk: Walk = { compiler, problems: [], references: [], dynamic: [], seen: { expressions: 0 } }
   const field = compileValue(config, schemas([schema as Schema]), '', 0, walk)
   const { problems, references, dynamic } = walk
   const evaluate = field.constant
