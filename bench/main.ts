@@ -16,6 +16,7 @@ import { start } from './figures/start.ts'
 import { steps } from './figures/steps.ts'
 import { tokenCheck } from './figures/token-check.ts'
 import { webhook } from './figures/webhook.ts'
+import { worstInputs } from './figures/worst-inputs.ts'
 import { machineFacts } from './machine.ts'
 import { hottest } from './profile.ts'
 
@@ -33,6 +34,7 @@ const benches: readonly Bench[] = [
   tokenCheck,
   code,
   start,
+  worstInputs,
 ]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]
