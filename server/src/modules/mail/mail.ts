@@ -8,7 +8,7 @@ import * as store from './store.ts'
 
 export { type Letter, type Written, write } from './letter.ts'
 export { isAddress, oneLine, parseSender, type Sender } from './address.ts'
-export { type Refusal, refusalOf } from './refusal.ts'
+export { refusalOf } from './refusal.ts'
 
 export interface NewMail {
   /** Made when it is not given. Two mails with one id are one mail. */
