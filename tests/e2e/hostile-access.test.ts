@@ -123,9 +123,12 @@ const objectsOf = async (user: TestUser) => {
   const draft = await create(user, webhookDefinition('draft'))
   const started = await user.call('POST', `/api/v1/workflows/${workflow_id}/execute`, { body: { wait_ms: 10_000 } })
   expect(started.status).toBe(200)
+  const template = await user.call('POST', `/api/v1/workflows/${workflow_id}/save-as-template`, { body: {} })
+  expect(template.status).toBe(201)
   const sessions = await user.call('GET', '/api/v1/auth/sessions')
   return {
     workflow_id,
+    template_id: template.body.id as string,
     draft_id: draft.id as string,
     execution_id: started.body.id as string,
     session_id: sessions.body.items[0].id as string,
@@ -136,7 +139,13 @@ const objectsOf = async (user: TestUser) => {
 
 /** What each of these routes takes, as far as it must have something. */
 const leastBodyOf = ({ method, path }: Operation): object =>
-  path.endsWith('/decide') ? { decision: 'approve' } : method === 'PUT' ? { name: 'mine' } : {}
+  path.endsWith('/decide')
+    ? { decision: 'approve' }
+    : method === 'PUT'
+      ? path.includes('/templates/')
+        ? { title: 'mine' }
+        : { name: 'mine' }
+      : {}
 
 const withoutPlace = (body: { readonly [member: string]: unknown }) => ({ ...body, request_id: '', instance: '', path: '' })
 
