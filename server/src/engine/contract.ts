@@ -126,6 +126,11 @@ export interface Engine {
   readonly pause: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
   /** What a new execution would begin with that goes on from a node of another one, read in the caller's scope. Null: there is none of this id. */
   readonly planFork: (ctx: Ctx, input: ForkRequest) => Promise<ForkPlan | null>
+  /** Takes an execution that failed from those that somebody has to look after. Null: it is not among them. */
+  readonly dismiss: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
+  /** What is queued of a workflow and has not begun stays queued until it is released; in the caller's transaction and scope. */
+  readonly holdQueued: (tx: TxCtx, workflow_id: string) => Promise<void>
+  readonly releaseQueued: (tx: TxCtx, workflow_id: string) => Promise<void>
   /** Lets it go on. Null: it is not paused. */
   readonly unpause: (tx: TxCtx, execution_id: string) => Promise<Controlled | null>
 }

@@ -1,6 +1,6 @@
 import { defineService } from '../platform/service.ts'
 import type { Engine, EnqueueExecution } from './contract.ts'
-import { type Controlled, pauseIn, resumeIn, retryIn } from './control/control.ts'
+import { type Controlled, dismissIn, holdQueued, pauseIn, releaseQueued, resumeIn, retryIn } from './control/control.ts'
 import { planFork } from './control/fork.ts'
 import { insertQueued } from './enqueue.ts'
 import { type Executor, openExecutor } from './executor/executor.ts'
@@ -90,6 +90,13 @@ export const engine = defineService<Engine & EngineLife>({
         const resumed = await resumeIn(tx, id)
         if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? goOn(executor, resumed) : executor.unpause(id)))
         return resumed
+      },
+      dismiss: dismissIn,
+      holdQueued,
+      releaseQueued: async (tx, workflow_id) => {
+        await releaseQueued(tx, workflow_id)
+        tx.afterCommit(executor.wake)
+        tx.afterCommit(() => executor.limitsChanged(workflow_id))
       },
       planFork: (ctx, input) => planFork(ctx.db, versions, input),
       reserveCall: (call) => reserveCall(sql, call),

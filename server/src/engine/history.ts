@@ -66,6 +66,7 @@ const fields = {
   paused_at: Nullable(
     Type.String({ format: 'date-time', description: 'Somebody has paused it. It is `waiting` once what was in flight has come back.' }),
   ),
+  dismissed_at: Nullable(Type.String({ format: 'date-time', description: 'It failed, and somebody has said that nothing is to be done.' })),
 }
 
 /** A line of a list of executions. */
@@ -115,6 +116,7 @@ export const columns = [
   'started_at',
   'finished_at',
   'paused_at',
+  'dismissed_at',
 ] as const
 
 export interface ReadOptions {

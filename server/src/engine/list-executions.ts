@@ -19,6 +19,8 @@ export interface ExecutionFilter {
   readonly error_code?: string | undefined
   /** The execution that has called it. */
   readonly parent_execution_id?: string | undefined
+  /** Failed or timed out, in earnest, and nobody has looked after it. */
+  readonly dead?: true | undefined
 }
 
 export interface ExecutionPage {
@@ -55,6 +57,7 @@ const unfinished: readonly ExecutionStatus[] = ['queued', 'running', 'waiting']
 const indexed = (filter: ExecutionFilter): Condition[] => {
   const { workflow_id, status, mode, from, to, error, error_code, parent_execution_id } = filter
   const conditions: Condition[] = []
+  if (filter.dead === true) conditions.push(sql`status in ('failed', 'timed_out') and mode = 'live' and dismissed_at is null`)
   if (workflow_id !== undefined) conditions.push(sql`workflow_id = ${workflow_id}`)
   const only = (some: readonly ExecutionStatus[]): boolean => status?.every((one) => some.includes(one)) === true
   if (only(unsuccessful) || error !== undefined || error_code !== undefined)

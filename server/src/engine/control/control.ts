@@ -38,21 +38,23 @@ const about = sql.raw('e.id, e.workspace_id, e.workflow_id, e.version, e.mode, e
  * What it did before stays done. In the scope of the caller. Null: there is none of this id in such a state.
  */
 export const retryIn = async (tx: TxCtx, id: string): Promise<Retried | null> => {
-  const { rows } = await sql<Retried>`
+  const { rows } = await sql<Omit<Retried, 'code'> & { error: { code: string } | null }>`
     update executions as e
     set status = 'queued', finished_at = null, error = null, worker_id = null, admitted_at = null,
       wake_at = case when e.line is null then null else 'infinity'::timestamptz end, paused_at = null, dismissed_at = null,
       cancel_requested = false, recoveries = 0
     from (
-      select id, status, error ->> 'code' as code
+      select id, status, error
       from executions
       where id = ${id} and status in ('failed', 'cancelled', 'timed_out') and mode <> 'job'
       for update
     ) as was
     where e.id = was.id
-    returning ${about}, was.status, was.code`.execute(tx.db)
-  const [row] = rows
-  if (row === undefined) return null
+    returning ${about}, was.status, was.error`.execute(tx.db)
+  const [found] = rows
+  if (found === undefined) return null
+  const { error, ...rest } = found
+  const row = { ...rest, code: error?.code ?? null }
   await record(tx, row, { retried: { by: actorOf(tx) } })
   await freeCalls(tx, id)
   if (row.code === 'wait.timed_out') await reopenWaits(tx, id)
@@ -125,4 +127,25 @@ export const dismissIn = async (tx: TxCtx, id: string): Promise<Controlled | nul
     where id = ${id} and status in ('failed', 'timed_out') and mode = 'live' and dismissed_at is null
     returning ${about}`.execute(tx.db)
   return rows[0] ?? null
+}
+
+/** Keeps what was queued of a workflow and has not begun from beginning, and what stands in line from being admitted. It stays queued. */
+export const holdQueued = async (tx: TxCtx, workflow_id: string): Promise<void> => {
+  await sql`update engine_limits set held = true where workflow_id = ${workflow_id}`.execute(tx.db)
+  await sql`
+    update executions as e
+    set wake_at = 'infinity'
+    where workflow_id = ${workflow_id} and mode = 'live' and status = 'queued'
+      and worker_id is null and finished_at is null and wake_at is null and recoveries = 0
+      and not exists (select from execution_records as r where r.execution_id = e.id and r.seq > 0)`.execute(tx.db)
+}
+
+/** Takes `holdQueued` back. */
+export const releaseQueued = async (tx: TxCtx, workflow_id: string): Promise<void> => {
+  await sql`update engine_limits set held = false where workflow_id = ${workflow_id} and held`.execute(tx.db)
+  await sql`
+    update executions
+    set wake_at = null
+    where workflow_id = ${workflow_id} and status = 'queued' and finished_at is null and wake_at = 'infinity'
+      and (line is null or admitted_at is not null)`.execute(tx.db)
 }

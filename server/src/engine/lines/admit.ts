@@ -75,6 +75,7 @@ const headsOf = (tx: TransactionSql, lines: readonly LineName[]) => tx<HeadRow[]
       and e.line is not null and e.admitted_at is null and e.wake_at is not null and e.paused_at is null
     order by e.priority desc, e.id
     limit case
+      when limits.held then 0
       when slots.free <= 0 then 0
       when limits.rate is null then least(coalesce(slots.free, ${page}::int), ${page}::int)
       else ${page}::int

@@ -67,6 +67,11 @@ export const errors = defineErrors('workflows', {
     title: 'The execution has not failed',
     doc: 'Only one that failed, was cancelled or timed out is tried again; somebody may have done so already.',
   },
+  not_a_dead_letter: {
+    status: 409,
+    title: 'The execution is no dead letter',
+    doc: 'Only what failed or timed out, and is no test run, has to be looked after.',
+  },
   execution_not_forkable: { status: 409, title: 'A test run of a draft is not forked', doc: 'Run the draft again, or publish it.' },
   incompatible_version: {
     status: 409,

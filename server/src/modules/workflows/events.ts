@@ -55,6 +55,11 @@ export const executionRetried = defineEvent({
   doc: 'An execution that had failed, was cancelled or timed out goes on from where it ended.',
   data: Type.Object(execution),
 })
+export const executionDismissed = defineEvent({
+  name: 'workflows.execution.dismissed',
+  doc: 'Somebody has said that nothing is to be done about an execution that failed.',
+  data: Type.Object(execution),
+})
 export const executionForked = defineEvent({
   name: 'workflows.execution.forked',
   doc: 'A new execution was started that goes on from a step of another one, or anew from its start.',

@@ -93,6 +93,20 @@ export const listExecutions = route({
   handler: (ctx, input) => page(ctx, input.query),
 })
 
+const { status: _, mode: __, parent_execution_id: ___, ...of_dead } = query.properties
+
+export const listDeadLetters = route({
+  method: 'GET',
+  path: '/workflows/dead-letters',
+  summary: 'Executions that failed and that nobody has looked after',
+  description: `What failed or timed out, is no test run, and was neither tried again nor dismissed. ${searching}`,
+  allow: 'workflows:read',
+  query: Type.Object({ ...of_dead, workflow_id: Type.Optional(Id) }),
+  replies: { 200: pageOf(ExecutionSummary) },
+  errors: [errors.not_found],
+  handler: (ctx, input) => page(ctx, { ...input.query, dead: true }),
+})
+
 export const listExecutionsOfWorkflow = route({
   method: 'GET',
   path: '/workflows/{id}/executions',

@@ -93,11 +93,11 @@ export const list = async (
 /** In a transaction, which has a connection to itself: counting many takes long, and others wait behind it where reads are shared. */
 export const count = (ctx: Ctx, filter: ExecutionFilter): Promise<number> => ctx.tx((tx) => countExecutions(tx.db, filter))
 
-type States = Pick<ExecutionView, 'status' | 'paused_at'> & { readonly records: number }
+type States = Pick<ExecutionView, 'status' | 'paused_at' | 'dismissed_at'> & { readonly records: number }
 
-/** Records are only ever added: their number, the status and whether it is paused tell every state of an execution from every other. */
-const revisionOf = ({ records, status, paused_at }: States): number =>
-  (records * executionStatuses.length + executionStatuses.indexOf(status)) * 2 + (paused_at === null ? 1 : 2)
+/** Records are only ever added: their number, the status and whether it is paused or dismissed tell every state of an execution from every other. */
+const revisionOf = ({ records, status, paused_at, dismissed_at }: States): number =>
+  (records * executionStatuses.length + executionStatuses.indexOf(status)) * 2 + (paused_at === null && dismissed_at === null ? 1 : 2)
 
 /** With a page of its steps; with their inputs and outputs when `payloads`. Errors: 404 `workflows.execution_not_found`. */
 export const get = async (ctx: Ctx, id: string, options: ReadOptions): Promise<Revised<ExecutionView>> => {

@@ -95,6 +95,7 @@ export const publish = async (ctx: Ctx, id: string, input: Publishing, revision:
     await store.insertVersion(tx.db, { ...version, workspace_id })
     await tx.use(engine).deploy(tx, { workflow_id: id, version: version.version, definition })
     await layOut(tx, { id, workspace_id, version: version.version }, definition)
+    if (draft.status === 'paused') await tx.use(engine).releaseQueued(tx, id)
     await store.deleteWebhooks(tx.db, id)
     const webhooks = webhooksOf(definition).map(({ index: _, ...webhook }) => ({
       ...webhook,

@@ -86,6 +86,7 @@ const execution = {
   finished_at: Nullable(Time),
   duration_ms: Nullable(Type.Integer()),
   paused_at: ExecutionView.properties.paused_at,
+  dismissed_at: ExecutionView.properties.dismissed_at,
 }
 
 /** An execution without its steps. */

@@ -4,6 +4,7 @@ import type { EventDeclaration } from '../../platform/events/event.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
 import { httpService } from '../../platform/http/http-service.ts'
+import { engine } from '../../engine/engine.ts'
 import { limits, type Definition } from '../../engine/graph/definition.ts'
 import { listExecutions } from '../../engine/list-executions.ts'
 import { formTrigger } from '../../engine/nodes/trigger-form.ts'
@@ -14,7 +15,7 @@ import * as events from './events.ts'
 import { hookTable } from './hooks/table.ts'
 import type { NewWorkflow, Status, Trigger, Workflow, WorkflowChange, WorkflowSummary } from './schema.ts'
 import * as store from './store.ts'
-import { layOut, takeAway } from './triggers/lay-out.ts'
+import { layOut, rest, takeAway } from './triggers/lay-out.ts'
 import { nextTimes } from './triggers/schedule-store.ts'
 import { triggersOf } from './webhooks.ts'
 
@@ -161,14 +162,19 @@ export const remove = (ctx: Ctx, id: string, revision: number | null): Promise<v
   ctx.tx(async (tx) => {
     const row = await lock(tx, id, revision)
     await store.deleteWorkflow(tx.db, id)
+    await tx.use(engine).releaseQueued(tx, id)
     announce(tx, events.deleted, row, changesOf(row, null))
     followHooks(tx, { ...row, status: 'archived', revision: Number.MAX_SAFE_INTEGER })
   })
 
-/** Starts no more executions. Webhook paths stay reserved. Pausing a paused workflow changes nothing. */
+/**
+ * Starts no more executions: its webhooks are not found, events pass it by, schedules wait. What is queued and has not begun stays queued; what runs or
+ * sleeps goes on. Webhook paths stay reserved. Pausing a paused workflow changes nothing.
+ */
 export const pause = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<Workflow>> =>
   move(ctx, id, revision, { to: 'paused', from: ['active'], event: events.paused })
 
+/** Lets it start again: what was queued begins, and schedules do about the times they missed what they say. */
 export const resume = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<Workflow>> =>
   move(ctx, id, revision, { to: 'active', from: ['paused'], event: events.resumed })
 
@@ -190,7 +196,10 @@ const move = (ctx: Ctx, id: string, revision: number | null, { to, from, event }
       throw errors.wrong_status({ detail: `The workflow is ${before.status}; this needs it ${from.join(' or ')}.` })
     if (to === 'archived') await store.deleteWebhooks(tx.db, id)
     if (to === 'active') await layOut(tx, before, await definitionOf(tx, before))
+    else if (to === 'paused') await rest(tx, id)
     else await takeAway(tx, id)
+    if (to === 'paused') await tx.use(engine).holdQueued(tx, id)
+    else await tx.use(engine).releaseQueued(tx, id)
     const row = await store.updateWorkflow(tx.db, id, { status: to }, nowOf(tx))
     announce(tx, event, row, changesOf(before, row))
     followHooks(tx, row)

@@ -74,6 +74,7 @@ export interface EngineLimitsTable {
   concurrency: number | null
   rate: number | null
   per_ms: number | null
+  held: Generated<boolean>
 }
 
 export interface EngineRateStartsTable {
@@ -516,6 +517,7 @@ export interface WorkflowSchedulesTable {
   recurrence: ColumnType<Json, JsonInput, JsonInput>
   missed: 'skip' | 'once' | 'all'
   next_at: string | null
+  held_at: string | null
 }
 
 export interface WorkflowSecretsTable {

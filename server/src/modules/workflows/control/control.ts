@@ -48,6 +48,26 @@ export const pause = (ctx: Ctx, id: string, revision: number | null): Promise<Re
     return execution
   })
 
+/**
+ * Takes an execution that failed or timed out from the dead letters: nothing is to be done about it. Dismissing it once more changes nothing. Errors: 404, 412,
+ * 409 `workflows.not_a_dead_letter`.
+ */
+export const dismiss = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<ExecutionView>> =>
+  ctx.tx(async (tx) => {
+    requireRevision(await get(tx, id, short), revision)
+    const dismissed = await tx.use(engine).dismiss(tx, id)
+    const execution = await get(tx, id, short)
+    if (dismissed === null) {
+      if (execution.dismissed_at === null) throw errors.not_a_dead_letter()
+      return execution
+    }
+    tx.emit(events.executionDismissed, about(dismissed), {
+      before: { dismissed_at: null },
+      after: { dismissed_at: execution.dismissed_at },
+    })
+    return execution
+  })
+
 /** Lets a paused execution go on; its time limit has stood still. Errors: 404, 412, 409 `workflows.execution_not_paused`. */
 export const resume = (ctx: Ctx, id: string, revision: number | null): Promise<Revised<ExecutionView>> =>
   ctx.tx(async (tx) => {

@@ -49,6 +49,16 @@ export const resumeExecution = route({
   handler: (ctx, input) => control.resume(ctx, input.params.id, input.request.if_match),
 })
 
+export const dismissExecution = route({
+  ...common,
+  path: '/workflows/executions/{id}/dismiss',
+  summary: 'Take an execution from the dead letters',
+  description:
+    'Nothing is to be done about this failure. The execution stays in the history; a retry brings it back. Dismissing it once more changes nothing.',
+  errors: [...general, errors.not_a_dead_letter],
+  handler: (ctx, input) => control.dismiss(ctx, input.params.id, input.request.if_match),
+})
+
 export const forkExecution = route({
   method: 'POST',
   path: '/workflows/executions/{id}/fork',

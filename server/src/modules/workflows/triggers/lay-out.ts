@@ -22,7 +22,7 @@ const schedulesOf = (tx: TxCtx, { id, workspace_id, version }: Published, defini
       const recurrence = recurrenceOf(config, definition.settings?.timezone)
       const next_at = iso(openTimetable(recurrence).next(tx.now()))
       const { missed = 'skip' } = config
-      return { workflow_id: id, node_id: node.id, workspace_id, version: version as number, recurrence, missed, next_at }
+      return { workflow_id: id, node_id: node.id, workspace_id, version: version as number, recurrence, missed, next_at, held_at: null }
     })
 
 const subscriptionsOf = ({ id, workspace_id, version }: Published, definition: Definition): readonly subscriptions.SubscriptionRow[] =>
@@ -44,12 +44,21 @@ export const layOut = async (tx: TxCtx, workflow: Published, definition: Definit
   await takeAway(tx, workflow.id)
   const rows = schedulesOf(tx, workflow, definition).map((row) => {
     const same = before.get(row.node_id)
+    if (same === undefined || !isDeepStrictEqual(same.recurrence, row.recurrence)) return row
+    // From where it stood it finds what it has missed while its workflow was paused.
+    if (same.held_at !== null) return row.missed === 'skip' ? row : { ...row, next_at: same.held_at }
     // Who publishes more often than an interval is long must not put it off for ever.
-    return same !== undefined && isDeepStrictEqual(same.recurrence, row.recurrence) ? { ...row, next_at: same.next_at } : row
+    return { ...row, next_at: same.next_at }
   })
   await schedules.insertSchedules(tx.db, rows)
   await subscriptions.insertSubscriptions(tx.db, subscriptionsOf(workflow, definition))
   if (rows.length > 0) tx.afterCommit(() => tx.use(scheduleClock).look())
+}
+
+/** The workflow starts nothing until it is laid out again; its schedules keep where they stood. */
+export const rest = async (tx: TxCtx, workflow_id: string): Promise<void> => {
+  await schedules.holdSchedules(tx.db, workflow_id)
+  await subscriptions.deleteSubscriptions(tx.db, workflow_id)
 }
 
 /** The workflow starts by itself no more. */

@@ -12,9 +12,11 @@ export interface ScheduleRow {
   readonly recurrence: Recurrence
   readonly missed: Missed
   readonly next_at: string | null
+  /** When it would have fired next; while its workflow is paused. */
+  readonly held_at: string | null
 }
 
-const columns = ['workflow_id', 'node_id', 'workspace_id', 'version', 'recurrence', 'missed', 'next_at'] as const
+const columns = ['workflow_id', 'node_id', 'workspace_id', 'version', 'recurrence', 'missed', 'next_at', 'held_at'] as const
 
 export const schedulesOf = (db: ReadDb, workflow_id: string): Promise<readonly ScheduleRow[]> =>
   db.selectFrom('workflow_schedules').select(columns).where('workflow_id', '=', workflow_id).$castTo<ScheduleRow>().execute()
@@ -32,6 +34,16 @@ export const nextTimes = (
 
 export const deleteSchedules = async (db: TxDb, workflow_id: string): Promise<void> => {
   await db.deleteFrom('workflow_schedules').where('workflow_id', '=', workflow_id).execute()
+}
+
+/** None of them fires; where they stood is kept. */
+export const holdSchedules = async (db: TxDb, workflow_id: string): Promise<void> => {
+  await db
+    .updateTable('workflow_schedules')
+    .set((of) => ({ held_at: of.ref('next_at'), next_at: null }))
+    .where('workflow_id', '=', workflow_id)
+    .where('next_at', 'is not', null)
+    .execute()
 }
 
 export const insertSchedules = async (db: TxDb, rows: readonly ScheduleRow[]): Promise<void> => {

@@ -117,6 +117,22 @@ describe('a schedule', () => {
     expect(await next(id)).toBeNull()
   })
 
+  test('does what it says about the times that it missed while its workflow was paused', async () => {
+    const [skip, once, all] = await Promise.all(
+      ['skip', 'once', 'all'].map((missed) => publish(user, definition({ every_ms: interval, missed }))),
+    )
+    const ids = [skip, once, all] as string[]
+    for (const id of ids) await act(id, 'pause')
+    await advance(3 * interval + minute)
+    for (const id of ids) expect([await next(id), await firedFor(id)]).toEqual([null, []])
+    for (const id of ids) await act(id, 'resume')
+    await fired()
+    const times = [1, 2, 3].map((time) => at((time - 3) * interval - minute))
+    expect(await Promise.all(ids.map(firedFor))).toEqual([[], times.slice(-1), times])
+    expect(await Promise.all(ids.map(next))).toEqual([at(interval), at(interval - minute), at(interval - minute)])
+    for (const id of ids) await act(id, 'archive')
+  })
+
   test('is replaced by that of the next version; one that stays the same is not put off by it', async () => {
     const id = await publish(user, definition({ every_ms: 60_000 }))
     const due = await next(id)
