@@ -6,6 +6,7 @@ import type { ExecutionStatus } from './contract.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
+import { Queue, queueOf } from './lines/queue-view.ts'
 import { lastRecord, outputOf, record_batch, recordsOf } from './read-records.ts'
 import type { Draft, Dry } from './rehearsal/draft.ts'
 
@@ -94,6 +95,7 @@ export const ExecutionView = Type.Object({
   ),
   input: Type.Unknown({ description: "The trigger's payload." }),
   output: Type.Unknown({ description: 'Output of the step that finished last; null until the execution has succeeded.' }),
+  queue: Nullable(Queue),
   steps: Type.Array(StepView),
   next_record: Nullable(
     Type.Integer({
@@ -146,6 +148,7 @@ export const readExecution = async (
     parent_execution_id: row.parent_execution_id,
     forked_from: row.from_execution_id === null ? null : { execution_id: row.from_execution_id, node_id: row.fork_node_id },
     input: payload,
+    queue: row.status === 'queued' ? await queueOf(db, id) : null,
     output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
     next_record,

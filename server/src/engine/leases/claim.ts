@@ -100,6 +100,10 @@ const nextOfEach = (sql: Sql, { holds, room, jobs }: Room) => sql`
       ) as next
     )`
 
+/**
+ * Some of the candidates may be gone meanwhile, or locked by another process; a thousand are more than one claim takes. The planner has to be told: it
+ * expects as many as there are queued, and would read all of them.
+ */
 const take = (sql: Sql, lease: LeaseRow, options: Room): Promise<ClaimRow[]> => {
   const { room, capacity, holds, after } = options
   const all = holds.reduce((sum, { held }) => sum + held, 0)
@@ -115,13 +119,19 @@ const take = (sql: Sql, lease: LeaseRow, options: Room): Promise<ClaimRow[]> => 
       select id, level, row_number() over (order by level, id) as place
       from queued
     ),
+    fitting as materialized (
+      select id, place
+      from shared
+      where level - 1 < ${most_of_room}::bigint * (${capacity}::int - ${all}::int - place + 1)
+      order by place
+      limit 1000
+    ),
     picked as (
       select executions.id
       from executions
-      join shared using (id)
+      join fitting using (id)
       where executions.worker_id is null and executions.finished_at is null and executions.wake_at is null
-        and shared.level - 1 < ${most_of_room}::bigint * (${capacity}::int - ${all}::int - shared.place + 1)
-      order by shared.place
+      order by fitting.place
       limit ${room}
       for update of executions skip locked
     ),

@@ -20,7 +20,7 @@ import { authorOf, type Revised, summary, workspaceOf } from './workflows.ts'
 export const execute = async (
   ctx: Ctx,
   id: string,
-  input: { readonly input?: unknown; readonly wait_ms?: number | undefined },
+  input: { readonly input?: unknown; readonly wait_ms?: number | undefined; readonly priority?: number | undefined },
   request: { readonly if_match: number | null; readonly idempotency_key: string | null },
 ): Promise<{ readonly in_time: boolean; readonly execution: ExecutionView }> => {
   const workflow = await summary(ctx, id)
@@ -32,8 +32,8 @@ export const execute = async (
   const workspace_id = workspaceOf(ctx)
   const payload = (input.input === undefined ? {} : input.input) as Json
   const wanted = { workspace_id, workflow_id: id, version, mode: 'live', trigger_node_id: trigger.node_id, payload } as const
-  const running = await startFor(ctx, wanted, request.idempotency_key)
-  const { wait_ms = 0 } = input
+  const { wait_ms = 0, priority } = input
+  const running = await startFor(ctx, priority === undefined ? wanted : { ...wanted, priority }, request.idempotency_key)
   if (wait_ms > 0) await within(running.finished, wait_ms, ctx.signal)
   const execution = await get(ctx, running.execution_id, { payloads: false })
   // Whoever did not ask to wait gets the same answer however fast the workflow is.

@@ -1,6 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { Definition as EngineDefinition, type Definition, limits } from '../../engine/graph/definition.ts'
 import { ExecutionView } from '../../engine/history.ts'
+import { QueueCounts } from '../../engine/lines/queue-view.ts'
 
 export type { Definition } from '../../engine/graph/definition.ts'
 export type { FormConfig } from '../../engine/nodes/trigger-form.ts'
@@ -105,6 +106,7 @@ export const Workflow = Type.Object(
     ...summary,
     definition: DefinitionOutput,
     last_execution: Type.Optional(Nullable(Type.Object(execution))),
+    queue: Type.Optional(Nullable(QueueCounts)),
   },
   { title: 'Workflow' },
 )
@@ -147,6 +149,13 @@ export const StartExecution = Type.Object(
     input: Type.Optional(Type.Unknown({ description: 'What `trigger` is in expressions; an empty object when not given.' })),
     wait_ms: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 60_000, description: 'How long to wait for the end before answering 202.' }),
+    ),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: -100,
+        maximum: 100,
+        description: 'Where it is queued, the higher one begins first; that of the workflow when not given.',
+      }),
     ),
   },
   { additionalProperties: false, title: 'StartExecution' },

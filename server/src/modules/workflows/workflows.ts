@@ -10,6 +10,7 @@ import { listExecutions } from '../../engine/list-executions.ts'
 import { formTrigger } from '../../engine/nodes/trigger-form.ts'
 import * as workspaces from '../workspaces/workspaces.ts'
 import { changesOf } from './changes.ts'
+import { queueCounts } from '../../engine/lines/queue-view.ts'
 import { errors } from './errors.ts'
 import * as events from './events.ts'
 import { hookTable } from './hooks/table.ts'
@@ -115,14 +116,15 @@ export const list = async (
 
 export const count = (ctx: Ctx, filter: store.WorkflowFilter): Promise<number> => store.countWorkflows(ctx.db, filter)
 
-/** With its last execution. Errors: 404 `workflows.not_found`. */
+/** With its last execution, and what stands in line where it has limits. Errors: 404 `workflows.not_found`. */
 export const get = async (ctx: Ctx, id: string): Promise<Revised<Workflow>> => {
-  const [row, { executions }] = await Promise.all([
+  const [row, { executions }, queue] = await Promise.all([
     store.workflowById(ctx.db, id),
     listExecutions(ctx.db, { workflow_id: id }, { order: 'desc', limit: 1 }),
+    queueCounts(ctx.db, id),
   ])
   if (row === undefined) throw errors.not_found()
-  return { ...(await shown(ctx, row)), last_execution: executions[0] ?? null }
+  return { ...(await shown(ctx, row)), last_execution: executions[0] ?? null, queue }
 }
 
 /** Without its draft. Errors: 404 `workflows.not_found`. */
