@@ -30,7 +30,7 @@ import { conditions } from './triggers/conditions.ts'
 import { followEvents } from './triggers/follow.ts'
 import { installationWorkspace } from './triggers/installation.ts'
 import { scheduleClock } from './triggers/schedules.ts'
-import { decisionsData, personalData, variablesData } from './personal-data.ts'
+import { decisionsData, personalData, templatesData, variablesData } from './personal-data.ts'
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
 import * as testRoutes from './tests/routes.ts'
@@ -78,7 +78,7 @@ export default defineModule({
   ],
   nodes: [callNode, approvalNode, placeholderNode],
   statistics: [executions],
-  personal_data: [personalData, decisionsData, variablesData],
+  personal_data: [personalData, decisionsData, variablesData, templatesData],
   jobs: [forgetApprovals, forgetRequests],
   consumers: [followEvents, followWebhooks, followSecrets, followVariables],
   usersOfIntegration,

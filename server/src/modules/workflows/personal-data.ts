@@ -1,6 +1,7 @@
 import type { PersonalData } from '../../platform/module.ts'
 import { decisionsBy } from './approvals/approvals.ts'
 import { workflowsBy } from './store.ts'
+import { templatesBy } from './templates/templates.ts'
 import { variablesBy } from './variables/variables.ts'
 
 export const personalData: PersonalData = {
@@ -19,4 +20,10 @@ export const variablesData: PersonalData = {
   name: 'variables',
   doc: 'The variables of workspaces that somebody was the last to set.',
   read: (ctx, { id }) => variablesBy(ctx, id),
+}
+
+export const templatesData: PersonalData = {
+  name: 'templates',
+  doc: 'The templates that somebody saved, with what they hold.',
+  read: (ctx, { id }) => templatesBy(ctx, id),
 }

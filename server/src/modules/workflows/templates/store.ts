@@ -85,6 +85,15 @@ export const templateById = (db: ReadDb, id: string): Promise<TemplateRow | unde
 export const lockTemplate = (db: TxDb, id: string): Promise<TemplateRow | undefined> =>
   db.selectFrom('workflow_templates').select(columns).where('id', '=', id).forUpdate().$castTo<TemplateRow>().executeTakeFirst()
 
+/** In the system's scope: all that somebody has saved. */
+export const templatesBy = (db: ReadDb, user_id: string) =>
+  db
+    .selectFrom('workflow_templates')
+    .select(['id', 'workspace_id', 'title', 'description', 'category', 'parameters', 'definition', 'tests', 'created_at', 'updated_at'])
+    .where('created_by', '=', user_id)
+    .orderBy('id')
+    .execute()
+
 export type TemplateUpdate = Partial<
   Pick<TemplateRow, 'title' | 'description' | 'category' | 'icon' | 'parameters' | 'definition' | 'tests'>
 >

@@ -159,6 +159,9 @@ export const use = (ctx: Ctx, id: string, { name, values: given = {} }: UseTempl
     return workflow
   })
 
+/** Everything that somebody has saved; in the system's scope. */
+export const templatesBy = (ctx: Ctx, user_id: string) => store.templatesBy(ctx.db, user_id)
+
 const told = ({ title, description, category, icon, parameters, definition, revision }: store.TemplateRow) => ({
   ...{ title, description, category, icon, revision },
   parameters: parameters.map(({ name }) => name),

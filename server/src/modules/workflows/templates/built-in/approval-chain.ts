@@ -26,7 +26,7 @@ export const approvalChain = defineTemplate({
     pathParameter('spend'),
     approvers('first', 'Who decides first'),
     approvers('second', 'Who decides large sums as well'),
-    { name: 'large', title: 'From which amount on it is large', schema: { type: 'number', minimum: 0 }, default: 1_000 },
+    { name: 'large', title: 'From which amount on it is large', schema: { type: 'number', minimum: 0, maximum: 1e12 }, default: 1_000 },
     {
       name: 'expires_ms',
       title: 'How long each may take, in milliseconds',

@@ -30,7 +30,12 @@ export const leadRouting = defineTemplate({
   icon: 'arrow-ramp-right',
   parameters: [
     pathParameter('leads'),
-    { name: 'large', title: 'From how many employees on sales calls', schema: { type: 'integer', minimum: 1 }, default: 50 },
+    {
+      name: 'large',
+      title: 'From how many employees on sales calls',
+      schema: { type: 'integer', minimum: 1, maximum: 10_000_000 },
+      default: 50,
+    },
     urlParameter('sales_url', 'Where sales takes leads'),
     urlParameter('partners_url', 'Where the partner team takes them'),
     urlParameter('newsletter_url', 'Where the newsletter takes addresses'),
