@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { type TestApp, testApp, type TestUser } from '../../../test-app.ts'
+import type { NodeIo } from '../../../engine/node.ts'
+import { sendToMembers } from './members.ts'
 import { openPostOffice, type PostOffice, refuse } from '../../mail/post-office.testing.ts'
 import { manual, publish } from '../../workflows/definitions.testing.ts'
 
@@ -178,6 +180,16 @@ test('without an integration a mail reaches members through the product’s serv
   expect(mails[0]?.header('from')).toBe('Mill <post@mill.example>')
   expect(mails[0]?.parts.get('text/html')).toContain('&lt;b&gt;Bold&lt;/b&gt;')
   expect(mails[0]?.parts.get('text/plain')).toContain('by a workflow of your workspace')
+})
+
+test('a step that is repeated after a crash puts no second mail into the post', async () => {
+  const letter_of = { ...letter, cc: [], bcc: [], reply_to: null, from: null, html: null, to: ['owners'], subject: 'Once' }
+  const io = { app: mill.app, workspace_id: anna.workspace_id, execution_id: mill.app.newId(), path: 'loop[3].send' } as unknown as NodeIo
+  expect(await sendToMembers(letter_of, io)).toEqual(await sendToMembers(letter_of, io))
+  const counted = () => mill.database.owner`select id from mails where subject = 'Once'`
+  expect(await counted()).toHaveLength(1)
+  await sendToMembers(letter_of, { ...io, path: 'loop[4].send' })
+  expect(await counted()).toHaveLength(2)
 })
 
 test('the product’s server is no way to strangers, nor to members who have not confirmed their address', async () => {

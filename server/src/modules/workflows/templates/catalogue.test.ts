@@ -78,6 +78,7 @@ test.each(catalogue.map((template) => [template.id, template] as const))(
 
 test('the page has a line for each template, with what it needs, in their order', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../../../docs/how-to/start-from-a-template.md'), 'utf8')
+  for (const category of categories) expect(page).toContain(`\`${category}\``)
   const lines = page.split('\n').filter((line) => /^\| `[a-z0-9-]+` \|/.test(line))
   expect(lines).toEqual(
     catalogue.map(({ id, title, parameters }) => {
