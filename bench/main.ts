@@ -5,6 +5,7 @@ import type { Bench, Line } from './bench.ts'
 import { drawChart } from './chart.ts'
 import { audit } from './figures/audit.ts'
 import { code } from './figures/code.ts'
+import { history } from './figures/history.ts'
 import { login } from './figures/login.ts'
 import { loginBurst } from './figures/login-burst.ts'
 import { loginTiming } from './figures/login-timing.ts'
@@ -35,6 +36,7 @@ const benches: readonly Bench[] = [
   code,
   start,
   worstInputs,
+  history,
 ]
 
 const usage = `npm run bench -- <figure> [--seconds 8] [--rounds 3] [--profile]

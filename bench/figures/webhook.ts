@@ -16,9 +16,9 @@ const clients = [16, 64, 250]
 const warm_up_s = 3
 const target = { at_clients: 64, requests_per_s: 8_000, p99_ms: 25 }
 
-const definition = {
+const definitionAt = (path: string) => ({
   nodes: [
-    { id: 'order', type: 'trigger.webhook', config: { path: 'orders', method: 'POST', respond: 'last_node' } },
+    { id: 'order', type: 'trigger.webhook', config: { path, method: 'POST', respond: 'last_node' } },
     {
       id: 'answer',
       type: 'data.set',
@@ -26,10 +26,10 @@ const definition = {
     },
   ],
   edges: [{ from: 'order', to: 'answer' }],
-}
+})
 
 /** Orders that differ, each with the one right reply. */
-const ordersTo = (path: string): readonly LoadRequest[] =>
+export const ordersTo = (path: string): readonly LoadRequest[] =>
   Array.from({ length: 256 }, (_, number) => {
     const order = { name: `customer ${number}`, price: 3 + number, quantity: 1 + (number % 7) }
     const reply = { total: order.price * order.quantity, greeting: `Hello ${order.name}` }
@@ -42,8 +42,8 @@ const ordersTo = (path: string): readonly LoadRequest[] =>
     }
   })
 
-const publish = async (account: Account): Promise<{ readonly workflow_id: string; readonly path: string }> => {
-  const { id } = await account.call<{ id: string }>('POST', '/workflows', { name: 'orders', definition })
+export const publish = async (account: Account, path = 'orders'): Promise<{ readonly workflow_id: string; readonly path: string }> => {
+  const { id } = await account.call<{ id: string }>('POST', '/workflows', { name: path, definition: definitionAt(path) })
   const { triggers } = await account.call<{ triggers: readonly { url: string }[] }>('POST', `/workflows/${id}/publish`, {})
   const [trigger] = triggers
   if (trigger === undefined) throw new Error('the workflow was published without a trigger')
@@ -51,7 +51,7 @@ const publish = async (account: Account): Promise<{ readonly workflow_id: string
 }
 
 /** Every 200 that a client got is one execution that has succeeded, with a whole journal; and there are no others. */
-const reconcile = async (database: DatabaseAddress, workflow_id: string, replies: number): Promise<readonly string[]> => {
+export const reconcile = async (database: DatabaseAddress, workflow_id: string, replies: number): Promise<readonly string[]> => {
   const sql = postgres({ ...database, max: 1 })
   try {
     const [stored] = await sql<{ executions: number; succeeded: number; journals: number }[]>`
