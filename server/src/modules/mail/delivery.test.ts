@@ -252,6 +252,8 @@ describe('a server', () => {
     })
     const asleep = async () => (await database.owner`select id from executions where status = 'waiting'`).length
     await expect.poll(asleep, patient).toBe(count - 8 - 200)
+    // What is to wait elsewhere does so before the last of the eight is connected.
+    await expect.poll(() => most, patient).toBe(8)
     release.resolve()
     const delivered = async () => (await database.owner`select id from mails where status = 'sent'`).length
     await expect.poll(delivered, { timeout: 20_000 }).toBe(8 + 200)
