@@ -1,4 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres'
+import { iso } from '../lib/iso.ts'
 import type { Json } from '../lib/json.ts'
 import type { App } from '../platform/context.ts'
 import type { Running, StartExecution } from './contract.ts'
@@ -16,8 +17,6 @@ export const recurringOf = (types: Iterable<JobType>): readonly Recurring[] =>
   [...types].flatMap(({ id, job: { name, recurring } }) =>
     recurring === undefined ? [] : [{ workflow_id: id, name, every_ms: recurring.every_ms, payload: recurring.input as Json }],
   )
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Notes when each is due for the first time. */
 export const layOutSchedules = async (sql: Sql, now: number, jobs: readonly Recurring[]): Promise<void> => {

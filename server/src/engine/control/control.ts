@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { iso } from '../../lib/iso.ts'
 import type { TxCtx } from '../../platform/context.ts'
 import type { FinalStatus } from '../contract.ts'
 import type { Actor, RecordBody } from '../journal/record.ts'
@@ -16,8 +17,6 @@ export interface Controlled {
 
 /** As it was before. */
 export type Retried = Controlled & { readonly status: FinalStatus; readonly code: string | null }
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 const actorOf = ({ principal }: TxCtx): Actor => ({ type: principal.type, id: principal.id })
 

@@ -1,4 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres'
+import { iso } from '../../lib/iso.ts'
 import type { Json } from '../../lib/json.ts'
 import type { Step } from '../graph/plan.ts'
 import type { RecordBody } from '../journal/record.ts'
@@ -8,8 +9,6 @@ export interface WaitKey {
   readonly execution_id: string
   readonly path: string
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Notes that a step waits; again with a later attempt, when it goes on waiting. */
 export const openWait = async (

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { iso } from '../../lib/iso.ts'
 import type { Json } from '../../lib/json.ts'
 import type { Ctx, TxCtx } from '../../platform/context.ts'
 import * as users from '../users/users.ts'
@@ -16,8 +17,6 @@ export type Purpose = string
 export type OneTimeToken = TokenRow
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url')
-const iso = (ms: number): string => new Date(ms).toISOString()
-
 /**
  * Makes a token that works once, for `life_ms` milliseconds: 256 random bits, of which only the SHA-256 is kept. A new one of a purpose
  * for a user ends the older ones of that purpose, unless `beside_older` is set. Needs the system's scope. Nothing secret goes

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { defineJob, later } from '../../engine/job.ts'
 import { jobs } from '../../engine/jobs.ts'
 import { NodeFailure } from '../../engine/node.ts'
+import { iso } from '../../lib/iso.ts'
 import type { App, Ctx, TxCtx } from '../../platform/context.ts'
 import { defineConsumer } from '../../platform/events/consumer.ts'
 import { secrets } from '../../platform/secrets.ts'
@@ -16,8 +17,6 @@ const day_ms = 24 * hour_ms
 
 /** Mails of one kind to one address within an hour. */
 const most_per_hour = 10
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /**
  * Takes each mail that was put into the post on its way: one process at a time and in order, which is what makes the limit per recipient

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { iso } from '../../../lib/iso.ts'
 import type { Actor, Ctx, TxCtx } from '../../../platform/context.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import { requireRevision } from '../../../platform/http/etag.ts'
@@ -24,8 +25,6 @@ const maxKeys = 50
 export type ApiKeyView = Omit<KeyRow, 'user_id'> & { readonly prefix: string }
 
 const viewOf = ({ user_id: _, ...key }: KeyRow): ApiKeyView => ({ ...key, prefix: shownPrefix(key.id) })
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /**
  * Makes a key for the caller in the current workspace. The only time that its text is seen. Errors: 422 `auth.api_key_permission_refused`,

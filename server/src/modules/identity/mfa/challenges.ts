@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import type { Problem } from '../../../platform/errors.ts'
 import type { Method } from '../events.ts'
@@ -14,8 +15,6 @@ const life_ms = 600_000
 const wrong_tries = 5
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url')
-const iso = (ms: number): string => new Date(ms).toISOString()
-
 /** Ways of signing in that are, or contain, a second factor, and those that begin an account, which has none yet. */
 const complete: ReadonlySet<Method> = new Set<Method>(['mfa', 'passkey', 'registration', 'setup', 'impersonation'])
 

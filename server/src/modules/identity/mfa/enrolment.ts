@@ -1,3 +1,4 @@
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import { httpService } from '../../../platform/http/http-service.ts'
 import { secrets } from '../../../platform/secrets.ts'
@@ -21,8 +22,6 @@ import * as totp from './totp.ts'
 
 /** A secret that nobody has confirmed is forgotten after this. */
 const offer_ms = 3_600_000
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 const systemOf = (ctx: Ctx, reason: string): Ctx => ctx.asSystem(reason, ctx.workspace_id ?? undefined)
 

@@ -1,3 +1,4 @@
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import type { Problem } from '../../../platform/errors.ts'
 import { secrets } from '../../../platform/secrets.ts'
@@ -26,8 +27,6 @@ export interface Given {
 /** One field may take either: six digits are a code of the app, anything else a recovery code. */
 export const givenBy = (code: string | undefined): Given =>
   code === undefined ? {} : totp.readCode(code) === null ? { recovery_code: code } : { totp: code }
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** What a secret is sealed for. */
 export const secretOf = (user_id: string): string => `identity/totp/${user_id}`

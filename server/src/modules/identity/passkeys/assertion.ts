@@ -1,4 +1,5 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import type { Problem } from '../../../platform/errors.ts'
 import { tellOwner } from '../mfa/letters.ts'
@@ -9,8 +10,6 @@ import type { Assertion, RequestOptions } from './schema.ts'
 import * as store from './store.ts'
 import type { PasskeyRow } from './store.ts'
 import { relyingPartyOf, webauthn } from './webauthn.ts'
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** What an authenticator is to sign; `user_id` null where the person chooses the account. 409 `auth.passkeys_unavailable`. */
 export const requestOptions = async (ctx: Ctx, ceremony: Ceremony, user_id: string | null): Promise<RequestOptions> => {

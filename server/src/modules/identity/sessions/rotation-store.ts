@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { iso } from '../../../lib/iso.ts'
 import type { TxDb } from '../../../platform/database/open.ts'
 
 /** A refresh token to be used, the one that follows it, and who asks. */
@@ -33,7 +34,6 @@ interface When {
  * ended is waited for as well, and is then not answered.
  */
 export const rotateTokens = async (db: TxDb, asked: readonly Rotation[], when: When): Promise<readonly Rotated[]> => {
-  const iso = (ms: number): string => new Date(ms).toISOString()
   const column = (name: keyof Rotation): (string | null)[] => asked.map((rotation) => rotation[name])
   const { rows } = await sql<Rotated>`
     with asked as (

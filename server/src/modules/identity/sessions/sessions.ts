@@ -1,3 +1,4 @@
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import * as users from '../../users/users.ts'
@@ -41,8 +42,6 @@ const maxUserAgent = 500
 const maxAddress = 64
 /** Sessions are kept this long after their last refresh token expired, so that a late refresh is told what happened. */
 const keepOldMs = 7 * 86_400_000
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Opens a session, in the transaction that made sure of who it is; in the system's scope. */
 export const open = async (

@@ -1,13 +1,12 @@
 import type { App, TxCtx } from '../../../platform/context.ts'
 import * as users from '../../users/users.ts'
 import { nobody } from '../accounts.ts'
+import { iso } from '../../../lib/iso.ts'
 import { networkOf } from '../../../lib/network.ts'
 import * as store from './sign-in-network-store.ts'
 
 const kept_ms = 90 * 86_400_000
 const most = 200
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Notes where an account is used by its owner, in the transaction that made sure of them; in the system's scope. */
 export const rememberNetwork = async (tx: TxCtx, user_id: string, address: string | null): Promise<void> => {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { jobs } from '../../../engine/jobs.ts'
 import { defineJob, later } from '../../../engine/job.ts'
+import { iso } from '../../../lib/iso.ts'
 import type { App, Ctx } from '../../../platform/context.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import { errors } from '../errors.ts'
@@ -11,8 +12,6 @@ import * as store from './store.ts'
 
 const kept_ms = 7 * 86_400_000
 const part_chars = 200_000
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Begins to gather all that is known about the caller. 409 `users.export_running` while that is under way already. */
 export const requestExport = (ctx: Ctx): Promise<PersonalExport> => {

@@ -1,4 +1,5 @@
 import { NodeFailure, type NodeIo } from '../../../engine/node.ts'
+import { iso } from '../../../lib/iso.ts'
 import { isJsonObject } from '../../../lib/json.ts'
 import type { App, TxCtx } from '../../../platform/context.ts'
 import { httpService } from '../../../platform/http/http-service.ts'
@@ -20,8 +21,6 @@ export interface Question {
   readonly expires_at: number | null
   readonly escalate?: Escalation
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Those members of the workspace who are meant, with their addresses. */
 const membersAmong = async (tx: TxCtx, workspace_id: string, meant: readonly string[]): Promise<ReadonlyMap<string, string>> => {

@@ -4,6 +4,7 @@ import { recurrenceOf, type ScheduleConfig, scheduleTrigger } from '../../../eng
 import { eventTrigger, type EventTriggerConfig } from '../../../engine/nodes/trigger-event.ts'
 import { failureTrigger, type FailureTriggerConfig } from '../../../engine/nodes/trigger-failure.ts'
 import { openTimetable } from '../../../engine/timetable.ts'
+import { iso } from '../../../lib/iso.ts'
 import type { TxCtx } from '../../../platform/context.ts'
 import type { WorkflowRow } from '../store.ts'
 import * as schedules from './schedule-store.ts'
@@ -12,15 +13,14 @@ import * as subscriptions from './subscription-store.ts'
 
 type Published = Pick<WorkflowRow, 'id' | 'workspace_id' | 'version'>
 
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
-
 const schedulesOf = (tx: TxCtx, { id, workspace_id, version }: Published, definition: Definition): readonly schedules.ScheduleRow[] =>
   definition.nodes
     .filter(({ type, disabled }) => type === scheduleTrigger.type && disabled !== true)
     .map((node) => {
       const config = node.config as ScheduleConfig
       const recurrence = recurrenceOf(config, definition.settings?.timezone)
-      const next_at = iso(openTimetable(recurrence).next(tx.now()))
+      const next = openTimetable(recurrence).next(tx.now())
+      const next_at = next === null ? null : iso(next)
       const { missed = 'skip' } = config
       return { workflow_id: id, node_id: node.id, workspace_id, version: version as number, recurrence, missed, next_at, held_at: null }
     })

@@ -1,4 +1,5 @@
 import { setAlarm } from '../../../engine/executor/alarm.ts'
+import { iso } from '../../../lib/iso.ts'
 import type { App, TxCtx } from '../../../platform/context.ts'
 import { Problem } from '../../../platform/errors.ts'
 import { defineService } from '../../../platform/service.ts'
@@ -32,8 +33,6 @@ const locked_ms = 250
 const batch = 50
 /** A workspace that was deleted may be restored: its schedules are looked at again after so long. */
 const asleep_ms = 3_600_000
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 const openClock = (app: App): Clock => {
   let call_off = (): void => undefined

@@ -1,3 +1,4 @@
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx } from '../../../platform/context.ts'
 import { requireRevision } from '../../../platform/http/etag.ts'
 import { callerId, change, requireRoomToOwn } from '../change.ts'
@@ -8,8 +9,6 @@ import { owners, roleOf } from '../members/store.ts'
 import { settings } from '../settings.ts'
 import * as store from '../store.ts'
 import type { WorkspaceRow } from '../store.ts'
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 /**
  * Deletes the current workspace: from now on nobody reaches it, its webhooks answer 404, and until `purge_at` each owner can restore it. What

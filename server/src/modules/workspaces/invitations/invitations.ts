@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { iso } from '../../../lib/iso.ts'
 import type { Ctx, TxCtx, WorkspaceRole } from '../../../platform/context.ts'
 import { keyset, type Page, type PageQuery } from '../../../platform/http/paging.ts'
 import * as plans from '../../plans/plans.ts'
@@ -17,8 +18,6 @@ import { hashOf, newToken } from './token.ts'
 const day_ms = 86_400_000
 /** One that has expired stays in the list for so long, for somebody to send it again. */
 const kept_ms = 30 * day_ms
-
-const iso = (ms: number): string => new Date(ms).toISOString()
 
 const rules = { permission: 'workspace:manage', team_only: true } as const
 
