@@ -1,3 +1,4 @@
+import { callerId } from '../../platform/caller.ts'
 import type { Ctx, SystemRole, TxCtx } from '../../platform/context.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
 import { requireRevision } from '../../platform/http/etag.ts'
@@ -180,11 +181,6 @@ export const setAddress = (
     .catch((error: unknown) => {
       throw isTaken(error, 'users_email_key') ? errors.email_taken({ cause: error }) : error
     })
-
-const callerId = (ctx: Ctx): string => {
-  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
-  return ctx.actor.user_id
-}
 
 const isTaken = (error: unknown, key: string): boolean => {
   const { code, constraint_name } = error as { code?: unknown; constraint_name?: unknown }

@@ -1,3 +1,4 @@
+import { callerId } from '../../platform/caller.ts'
 import type { Ctx, TxCtx, WorkspaceRole } from '../../platform/context.ts'
 import { httpErrors } from '../../platform/http/errors.ts'
 import * as plans from '../plans/plans.ts'
@@ -50,9 +51,4 @@ export const gives = (ctx: Ctx, role: WorkspaceRole, permission: string): boolea
 /** Before somebody comes to own one more workspace: 402 `plans.limit_reached` when their plan gives no more. */
 export const requireRoomToOwn = async (tx: TxCtx, user_id: string): Promise<void> => {
   await plans.check(tx, { feature: 'workspaces', amount: 1, user_id, used: () => countOwned(tx.db, user_id) })
-}
-
-export const callerId = (ctx: Ctx): string => {
-  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
-  return ctx.actor.user_id
 }

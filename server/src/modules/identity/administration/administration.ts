@@ -1,5 +1,5 @@
+import { callerId } from '../../../platform/caller.ts'
 import type { Ctx } from '../../../platform/context.ts'
-import { httpErrors } from '../../../platform/http/errors.ts'
 import { errors as userErrors } from '../../users/errors.ts'
 import * as users from '../../users/users.ts'
 import type { UserRow } from '../../users/users.ts'
@@ -72,11 +72,6 @@ export const eraseAccount = async (ctx: Ctx, user_id: string): Promise<void> => 
 export const leave = async (ctx: Ctx, proof: Proof): Promise<void> => {
   await requireProof(ctx, proof)
   await beginErasure(ctx, callerId(ctx))
-}
-
-const callerId = (ctx: Ctx): string => {
-  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
-  return ctx.actor.user_id
 }
 
 const beginErasure = (ctx: Ctx, user_id: string): Promise<void> =>

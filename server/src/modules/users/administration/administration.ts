@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { httpErrors } from '../../../platform/http/errors.ts'
+import { callerId } from '../../../platform/caller.ts'
 import { requireRevision } from '../../../platform/http/etag.ts'
 import { keyset, type Page } from '../../../platform/http/paging.ts'
 import type { Ctx, TxCtx } from '../../../platform/context.ts'
@@ -83,9 +83,4 @@ const lockedUser = async (tx: TxCtx, id: string, revision: number | null): Promi
 const found = (user: UserRow | null): UserRow => {
   if (user === null) throw errors.not_found()
   return user
-}
-
-const callerId = (ctx: Ctx): string => {
-  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
-  return ctx.actor.user_id
 }

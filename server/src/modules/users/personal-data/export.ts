@@ -2,8 +2,8 @@ import { Type } from 'typebox'
 import { jobs } from '../../../engine/jobs.ts'
 import { defineJob, later } from '../../../engine/job.ts'
 import { iso } from '../../../lib/iso.ts'
+import { callerId } from '../../../platform/caller.ts'
 import type { App, Ctx } from '../../../platform/context.ts'
-import { httpErrors } from '../../../platform/http/errors.ts'
 import { errors } from '../errors.ts'
 import * as users from '../users.ts'
 import { exportDownloaded, exportReady, exportRequested } from './events.ts'
@@ -125,9 +125,4 @@ async function* inParts(text: AsyncIterable<string>): AsyncGenerator<string> {
     part = ''
   }
   if (part !== '') yield part
-}
-
-const callerId = (ctx: Ctx): string => {
-  if (ctx.actor.type !== 'user') throw httpErrors.unauthenticated()
-  return ctx.actor.user_id
 }
