@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { isUuid } from '../../../lib/id.ts'
 import { parseJsonText } from '../../../lib/json-text.ts'
+import { provenDelivery } from '../../../lib/standard-webhooks.ts'
 import type { App } from '../../../platform/context.ts'
 import { httpErrors } from '../../../platform/http/errors.ts'
 import type { RawRequest } from '../../../platform/http/route.ts'
@@ -11,7 +12,6 @@ import { StartError } from '../../../platform/start-error.ts'
 import { errors } from '../errors.ts'
 import { userRegistered } from '../events.ts'
 import { settings } from '../settings.ts'
-import { provenDelivery } from '../standard-webhooks.ts'
 import { insertDelivery } from './store.ts'
 
 const NoNul = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000]*$' })
@@ -62,7 +62,7 @@ const read = (body: Buffer): unknown => {
 export const take = async (app: App, request: Pick<RawRequest, 'headers' | 'body'>): Promise<void> => {
   const { secret, workspace_id, fits } = app.use(inbound)
   if (secret === null) throw httpErrors.not_found()
-  const delivery_id = provenDelivery(request, secret, app.now())
+  const delivery_id = provenDelivery(request, secret, { now: app.now() })
   if (delivery_id === null) throw errors.signature_invalid()
   const told = read(request.body)
   if (!fits(told)) throw invalid([{ path: 'data', message: 'must have an `email`, and may have an `id` and a `name`' }])

@@ -1,5 +1,7 @@
-import { createHash, createHmac, createPublicKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { WebhookAuth } from '../../../engine/nodes/trigger-webhook.ts'
+import { sameSecret as same } from '../../../lib/same-secret.ts'
+import { provenDelivery } from '../../../lib/standard-webhooks.ts'
 import type { RawRequest } from '../../../platform/http/route.ts'
 
 /** What a signature is checked on: the body as it came. */
@@ -9,11 +11,6 @@ const default_tolerance_s = 300
 
 /** Signatures of one call that are looked at; senders that change their secret send two or three. */
 const most_signatures = 20
-
-const digest = (text: string | Buffer): Buffer => createHash('sha256').update(text).digest()
-
-/** Digests have one length, so neither it nor the place of the first difference shows in the time. */
-const same = (a: string | Buffer, b: string | Buffer): boolean => timingSafeEqual(digest(a), digest(b))
 
 const headerOf = (request: Signed, name: string): string | null => {
   const value = request.headers[name.toLowerCase()]
@@ -59,37 +56,6 @@ const stripe = (auth: WebhookAuth, request: Signed, secret: string, now: number)
   return given.map((signature) => same(signature, expected)).includes(true)
 }
 
-/** Of an ed25519 public key: what stands before its 32 bytes in a SubjectPublicKeyInfo (RFC 8410). */
-const ed25519_head = Buffer.from('302a300506032b6570032100', 'hex')
-
-const publicKey = (bytes: Buffer): KeyObject | null =>
-  bytes.length === 32 ? createPublicKey({ key: Buffer.concat([ed25519_head, bytes]), format: 'der', type: 'spki' }) : null
-
-/**
- * Standard Webhooks 1.0.0: `webhook-signature` is a list, separated by spaces, of `v1,<base64 of HMAC-SHA256>` and `v1a,<base64 of
- * ed25519>` over `<webhook-id>.<webhook-timestamp>.<body>`. The secret is `whsec_<base64>`, or `whpk_<base64>`, the sender's public key.
- */
-const standardWebhooks = (auth: WebhookAuth, request: Signed, secret: string, now: number): boolean => {
-  const id = headerOf(request, 'webhook-id') ?? ''
-  const time = headerOf(request, 'webhook-timestamp') ?? ''
-  // A point in the id would let its end pass for the time.
-  if (id === '' || id.includes('.') || !isCurrent(time, auth.tolerance_s ?? default_tolerance_s, now)) return false
-  const given = (headerOf(request, 'webhook-signature') ?? '').split(' ').slice(0, most_signatures)
-  const signed = Buffer.concat([Buffer.from(`${id}.${time}.`), request.body])
-  const encoded = without(secret, 'whpk_')
-  if (encoded === null) {
-    const key = Buffer.from(without(secret, 'whsec_') ?? secret, 'base64')
-    const expected = `v1,${createHmac('sha256', key).update(signed).digest('base64')}`
-    return given.map((signature) => same(signature, expected)).includes(true)
-  }
-  const key = publicKey(Buffer.from(encoded, 'base64'))
-  if (key === null) return false
-  return given.some((signature) => {
-    const bytes = Buffer.from(without(signature, 'v1a,') ?? '', 'base64')
-    return bytes.length === 64 && verify(null, signed, key, bytes)
-  })
-}
-
 /** Whether a call proves that its sender knows `secret`, as `auth` asks for. `now`: Unix milliseconds. */
 export const isProven = (auth: WebhookAuth, request: Signed, secret: string, now: number): boolean => {
   switch (auth.type) {
@@ -106,7 +72,7 @@ export const isProven = (auth: WebhookAuth, request: Signed, secret: string, now
     case 'stripe':
       return stripe(auth, request, secret, now)
     case 'standard_webhooks':
-      return standardWebhooks(auth, request, secret, now)
+      return provenDelivery(request, secret, { now, tolerance_s: auth.tolerance_s }) !== null
   }
 }
 
