@@ -36,7 +36,6 @@ import { webauthn } from './passkeys/webauthn.ts'
 import { sendLinks } from './recovery/consumers.ts'
 import { errors as recoveryErrors } from './recovery/errors.ts'
 import * as recoveryEvents from './recovery/events.ts'
-import { linkQuota } from './recovery/links.ts'
 import * as recoveryPages from './recovery/pages.ts'
 import * as recoveryRoutes from './recovery/routes.ts'
 import { personalData } from './personal-data.ts'
@@ -95,7 +94,6 @@ export default defineModule({
     rotations,
     liveKeys,
     keyUses,
-    linkQuota,
     webauthn,
     oidcService,
     liveExternals,

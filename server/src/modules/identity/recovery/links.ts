@@ -1,8 +1,7 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Json } from '../../../lib/json.ts'
 import type { App, TxCtx } from '../../../platform/context.ts'
+import { counters } from '../../../platform/counters/counters.ts'
 import { httpService } from '../../../platform/http/http-service.ts'
-import { defineService } from '../../../platform/service.ts'
 import * as mail from '../../mail/mail.ts'
 import * as users from '../../users/users.ts'
 import type { UserRow } from '../../users/users.ts'
@@ -30,23 +29,10 @@ export type LinkPurpose = keyof typeof links
  */
 const quota = { links: 5, window_s: 3_600 }
 
-export const linkQuota = defineService<{ readonly allows: (purpose: LinkPurpose, user_id: string) => Promise<boolean> }>({
-  name: 'identity.link_quota',
-  create: () => {
-    const limiter = new RateLimiterMemory({ points: quota.links, duration: quota.window_s, keyPrefix: 'link' })
-    return {
-      allows: async (purpose, user_id) => {
-        try {
-          await limiter.consume(`${purpose}|${user_id}`)
-          return true
-        } catch (refused) {
-          if (refused instanceof RateLimiterRes) return false
-          throw refused
-        }
-      },
-    }
-  },
-})
+const withinQuota = async (app: App, purpose: LinkPurpose, user_id: string): Promise<boolean> => {
+  const { used } = await app.use(counters).counter('identity.links', quota.window_s).add(`${purpose}|${user_id}`)
+  return used <= quota.links
+}
 
 /** The address of this installation as its owner configured it; never what a request says it is. */
 export const installationOf = (app: App): string => app.use(httpService).url()
@@ -69,7 +55,7 @@ export const sendLink = async (
   },
 ): Promise<boolean> => {
   const { purpose, user, email, to = email } = input
-  if (!(await tx.use(linkQuota).allows(purpose, user.id))) return false
+  if (!(await withinQuota(tx, purpose, user.id))) return false
   const { life_ms, page } = links[purpose]
   const token = await oneTime.give(tx, { purpose, user_id: user.id, life_ms, data: { ...input.data, email } })
   const written = input.write(`${installationOf(tx)}${page}#token=${token}`)
