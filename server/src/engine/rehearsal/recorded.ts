@@ -89,3 +89,17 @@ const deployed = async (db: ReadDb, { workflow_id, version }: { workflow_id: str
     .executeTakeFirst()
   return row === undefined ? null : (row.definition as unknown as Definition)
 }
+
+/** The live executions of a workflow that ended by themselves, the latest first. */
+export const lastEnded = async (db: ReadDb, workflow_id: string, limit: number): Promise<readonly string[]> => {
+  const rows = await db
+    .selectFrom('executions')
+    .select('id')
+    .where('workflow_id', '=', workflow_id)
+    .where('mode', '=', 'live')
+    .where('status', 'in', ['succeeded', 'failed'])
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { Type } from 'typebox'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { modules } from '../../modules.ts'
@@ -164,6 +165,13 @@ test('programs run in the sandbox, with the time and the id of the execution tha
     expect: { status: 'succeeded', output: { n: 4, id: execution.id, at: execution.started_at } },
   })
   expect(result).toMatchObject({ ok: true, differences: [] })
+})
+
+test('the tests on the page about them pass', async () => {
+  const page = await readFile(new URL('../../../../docs/how-to/test-workflows.md', import.meta.url), 'utf8')
+  const definition = JSON.parse(/```json\n([^]*?)```/.exec(page)?.[1] ?? '') as Definition
+  const { passed, failed } = await run(definition, definition.tests ?? [])
+  expect([passed, failed]).toEqual([2, 0])
 })
 
 test('what takes too much is broken off, and others have their turn meanwhile', async () => {

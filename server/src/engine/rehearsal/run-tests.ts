@@ -3,12 +3,21 @@ import { compileInTurns, type ScopeFacts } from '../compile.ts'
 import { nodeTypes } from '../engine.ts'
 import type { Definition } from '../graph/definition.ts'
 import type { TestCase } from '../graph/test-case.ts'
+import { atOrBelow, jsonDifferences } from '../../lib/json-differences.ts'
 import type { Json } from '../../lib/json.ts'
 import { answered } from './answered.ts'
-import { type Difference, differences, ignoring, shownValue } from './differences.ts'
 import { rehearse, type Rehearsed, resume_url } from './rehearse.ts'
 import { repliesOf } from './replies.ts'
 import { testRoom } from './room.ts'
+
+export interface Difference {
+  /** JSON Pointer into what was expected. */
+  readonly path: string
+  /** Left out where nothing was expected there. */
+  readonly expected?: Json
+  /** Left out where there is nothing. */
+  readonly actual?: Json
+}
 
 export interface TestResult {
   readonly name: string
@@ -113,7 +122,8 @@ const factsOf = ({ execution = {}, vars = {} }: TestCase, run: Pick<TestRun, 'wo
   resumeUrl: () => resume_url,
 })
 
-const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: Staged): TestResult => {
+/** What a test comes to. */
+export const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: Staged): TestResult => {
   const base = { name: test.name, unused_replies: [...unused], duration_ms }
   if (rehearsed === null) {
     const error = `There is no trigger "${test.trigger.node_id}"`
@@ -130,16 +140,32 @@ const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: S
   return { ...base, ok: found.length === 0, error: null, differences: [...found] }
 }
 
+/** So many are listed of one comparison. */
+const most_listed = 50
+/** Of a value that is shown in a difference, as JSON. */
+const most_chars = 2_000
+
+const shown = (value: Json): Json => {
+  const text = JSON.stringify(value)
+  return text.length <= most_chars ? value : `${text.slice(0, most_chars)}…`
+}
+
 /** What came out otherwise than the test expects. */
 export const compareWith = ({ expect, ignore = [] }: TestCase, { finished, steps }: Rehearsed): readonly Difference[] => {
-  const ignored = ignoring(ignore)
+  const ignored = atOrBelow(ignore)
   const found: Difference[] = []
   const look = (expected: Json | undefined, actual: Json | undefined, path: string): void => {
-    if (expected !== undefined) found.push(...differences(expected, actual, path, ignored))
+    if (expected === undefined) return
+    for (const { before, after, ...at } of jsonDifferences(expected, actual, { path, ignored, most: most_listed }))
+      found.push({
+        ...at,
+        ...(before === undefined ? {} : { expected: shown(before) }),
+        ...(after === undefined ? {} : { actual: shown(after) }),
+      })
   }
   look(expect.status, finished?.status, '/status')
   // What it failed with tells more than that there is no output.
-  if (finished?.error && expect.status === 'succeeded') found.push({ path: '/error', actual: shownValue({ ...finished.error }) })
+  if (finished?.error && expect.status === 'succeeded') found.push({ path: '/error', actual: shown({ ...finished.error }) })
   else look(expect.output, finished?.output, '/output')
   for (const field of ['code', 'node_id'] as const) look(expect.error?.[field], finished?.error?.[field] ?? null, `/error/${field}`)
   for (const [path, output] of Object.entries(expect.steps ?? {})) look(output, steps.get(path)?.output, `/steps/${path}`)

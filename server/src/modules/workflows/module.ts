@@ -34,6 +34,7 @@ import { decisionsData, personalData, templatesData, variablesData } from './per
 import { settings } from './settings.ts'
 import { executions } from './statistics.ts'
 import * as testRoutes from './tests/routes.ts'
+import * as versionRoutes from './versions/routes.ts'
 import { knownVariables } from './variables/known.ts'
 import * as variableRoutes from './variables/routes.ts'
 
@@ -69,6 +70,7 @@ export default defineModule({
     ...Object.values(approvalRoutes),
     ...Object.values(historyRoutes),
     ...Object.values(testRoutes),
+    ...Object.values(versionRoutes),
     ...Object.values(variableRoutes),
     ...Object.values(transferRoutes),
     ...Object.values(templateRoutes),

@@ -7,7 +7,8 @@ import { errors as planErrors } from '../../plans/errors.ts'
 import { errors } from '../errors.ts'
 import { body_limit_bytes, Id } from '../schema.ts'
 import { testDraft } from './drafts.ts'
-import { NewTest, NewTestRun, SavedTest, TestReport, TestSelection } from './schema.ts'
+import { NewTest, NewTestRun, Preview, PreviewRequest, SavedTest, TestReport, TestSelection } from './schema.ts'
+import { preview } from './preview.ts'
 import * as tests from './tests.ts'
 
 const params = Type.Object({ id: Id })
@@ -77,4 +78,18 @@ export const saveExecutionAsTest = route({
     errors.definition_too_large,
   ],
   handler: (ctx, { params: { id }, body }) => tests.saveAsTest(ctx, id, body),
+})
+
+export const previewWorkflow = route({
+  method: 'POST',
+  path: '/workflows/{id}/preview',
+  summary: 'What the draft would have made of the last executions',
+  description:
+    'Replays them in memory with what their effects were answered: nothing is written and nothing is sent. Told is where they would have gone otherwise.',
+  allow: 'workflows:execute',
+  params,
+  body: PreviewRequest,
+  replies: { 200: Preview },
+  errors: [errors.not_found, errors.not_publishable, engineErrors.tests_busy, httpErrors.precondition_failed],
+  handler: (ctx, { params: { id }, body, request }) => preview(ctx, id, body.last ?? 10, request.if_match),
 })

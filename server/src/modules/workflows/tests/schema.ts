@@ -87,3 +87,30 @@ export const SavedTest = Type.Object(
   { title: 'SavedTest' },
 )
 export type SavedTest = Static<typeof SavedTest>
+
+export const PreviewRequest = Type.Object(
+  {
+    last: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 10, description: 'So many of the executions that ended last.' })),
+  },
+  { additionalProperties: false, title: 'PreviewRequest' },
+)
+
+export const Preview = Type.Object(
+  {
+    changed: Type.Integer({ description: 'So many would have gone otherwise.' }),
+    unchanged: Type.Integer(),
+    executions: Type.Array(
+      Type.Object({
+        execution_id: Type.String({ format: 'uuid' }),
+        version: Type.Optional(Type.Integer()),
+        started_at: Type.Optional(Type.String({ format: 'date-time' })),
+        changed: Type.Union([Type.Boolean(), Type.Null()], { description: 'Null where nobody can tell; `error` says why.' }),
+        ...outcome,
+        unused_replies: Type.Array(Type.String(), { description: 'Paths of effects that would not have been asked for any more.' }),
+        new_effects: Type.Array(Type.String(), { description: 'Paths of effects that nothing was recorded of: the replay ended there.' }),
+      }),
+    ),
+  },
+  { title: 'Preview' },
+)
+export type Preview = Static<typeof Preview>
