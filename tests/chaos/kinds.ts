@@ -13,6 +13,8 @@ export interface Kind {
   readonly ends: 'succeeded' | 'failed'
   /** What the step `result` gave, from the payload of the trigger; null where there is no such step. */
   readonly result: (payload: Payload) => Json
+  /** So many at once of each key. */
+  readonly at_once?: number
 }
 
 /** What definitions refer to. */
@@ -283,6 +285,21 @@ const tick: Kind = {
   result: ({ scheduled_at = '' }) => ({ at: scheduled_at }),
 }
 
+/** Two at once of each of three keys: the others stand in line, and somebody has to call the next whoever dies. */
+const limited: Kind = {
+  name: 'limited',
+  started: 'webhook',
+  definition: (made) => ({
+    ...chain(hook('limited'), effect('one', made, { n: number }), effect('two', made, { n: number }), result({ n: number })),
+    settings: { concurrency: { limit: 2, key: 'trigger.body.n % 3' } },
+  }),
+  steps: ['one', 'result', 'two'],
+  effects: ['one', 'two'],
+  ends: 'succeeded',
+  result: (payload) => ({ n: n(payload) }),
+  at_once: 2,
+}
+
 /** In the order in which they are made. */
 export const kinds: readonly Kind[] = [
   pure,
@@ -296,6 +313,7 @@ export const kinds: readonly Kind[] = [
   afterFailure,
   code,
   wait,
+  limited,
   resume,
   onEvent,
   tick,

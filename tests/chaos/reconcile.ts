@@ -70,7 +70,14 @@ export const reconcile = async (database: postgres.Options<Record<string, never>
       for (const execution of page) enter(books, execution)
       after = page.at(-1)?.id ?? after
     }
-    const faults = [...books.faults, ...lost(books), ...wrongEffects(books), ...wrongDrafts(books), ...wrongTicks(books)]
+    const faults = [
+      ...books.faults,
+      ...lost(books),
+      ...wrongEffects(books),
+      ...wrongDrafts(books),
+      ...wrongTicks(books),
+      ...(await tooManyAtOnce(sql, outside)),
+    ]
     return {
       acknowledged: outside.acknowledged.length,
       executions: books.kinds.size,
@@ -229,4 +236,25 @@ const wrongTicks = ({ ticks }: Books): string[] => {
     const passed = time - (times[index] ?? 0)
     return passed <= tick_ms ? [] : [`no execution was started between ${new Date(time - passed).toISOString()} and ${passed} ms later`]
   })
+}
+
+/** Of a workflow with a limit, at each begin, who had begun before and not ended. */
+const tooManyAtOnce = async (sql: postgres.Sql, { workflows }: Outside): Promise<string[]> => {
+  const faults: string[] = []
+  for (const { id, kind } of workflows) {
+    if (kind.at_once === undefined) continue
+    const rows = await sql<{ id: string; line: string; together: number }[]>`
+      select e.id, e.line, (
+        select count(*)::int
+        from executions as other
+        where other.workflow_id = e.workflow_id and other.line = e.line
+          and other.admitted_at <= e.admitted_at and other.finished_at > e.admitted_at
+      ) as together
+      from executions as e
+      where e.workflow_id = ${id}`
+    if (rows.length === 0) faults.push(`nothing of ${kind.name} was started`)
+    for (const row of rows)
+      if (row.together > kind.at_once) faults.push(`${kind.name} ${row.id} was one of ${row.together} at once of "${row.line}"`)
+  }
+  return faults
 }

@@ -6,6 +6,7 @@ import { readFinished } from '../../../engine/outcome.ts'
 import { effect, Later, NodeFailure, type NodeIo, type NodeResult } from '../../../engine/node.ts'
 import { isJsonObject, type Json } from '../../../lib/json.ts'
 import type { Ctx } from '../../../platform/context.ts'
+import { isTransient } from '../../../platform/database/errors.ts'
 import { Problem } from '../../../platform/errors.ts'
 import { errors } from '../errors.ts'
 import { start } from '../start.ts'
@@ -43,15 +44,23 @@ export const callNode = effect({
   example: { config: { workflow_id: '0198c5f0-0000-7000-8000-000000000000', input: { order: '{{ trigger.body.id }}' } } },
   stand_in: ({ config }) => ({ output: config.wait === false ? { execution_id: null } : null }),
   run: async ({ config, input }, io) => {
-    const ctx = contextOf(io)
-    const waits = config.wait ?? true
+    const { workflow_id, wait: waits = true } = config
     const payload = config.input === undefined ? input : config.input
-    const { running, execution_id } = await begin(ctx, io, { workflow_id: config.workflow_id, payload, waits })
-    if (!waits) return { output: { execution_id } }
-    const finished = running === null ? null : await within(running, hold_ms, io.signal)
-    return resultOf(finished ?? (await readFinished(ctx.db, execution_id)), execution_id, io)
+    try {
+      return await call(contextOf(io), io, { workflow_id, payload, waits })
+    } catch (error) {
+      // The database is away: nobody has failed, and what was begun is found again.
+      throw isTransient(error) ? new Later(look_ms.first) : error
+    }
   },
 })
+
+const call = async (ctx: Ctx, io: NodeIo, wanted: Wanted): Promise<NodeResult> => {
+  const { running, execution_id } = await begin(ctx, io, wanted)
+  if (!wanted.waits) return { output: { execution_id } }
+  const finished = running === null ? null : await within(running, hold_ms, io.signal)
+  return resultOf(finished ?? (await readFinished(ctx.db, execution_id)), execution_id, io)
+}
 
 const contextOf = ({ app, workspace_id, execution_id, signal }: NodeIo): Ctx =>
   app.context({
@@ -84,14 +93,14 @@ const begin = async (
   if (reserved.started) return { execution_id, running: null }
   const { version, trigger_node_id } = await published(ctx, workflow_id, workspace_id)
   const mode = isJsonObject(io.scope.execution) && io.scope.execution['mode'] === 'test' ? 'test' : 'live'
-  const call = { parent_execution_id, hops, waits }
+  const caller = { parent_execution_id, hops, waits }
   try {
-    const running = await start(ctx, { execution_id, workspace_id, workflow_id, version, mode, trigger_node_id, payload, call })
+    const running = await start(ctx, { execution_id, workspace_id, workflow_id, version, mode, trigger_node_id, payload, call: caller })
     await running.accepted
     return { execution_id, running }
   } catch (error) {
-    // It may be no more than a server that stops, a database that is away, or a month whose executions are used up.
-    if (error instanceof Problem)
+    // It may be no more than a server that stops, or a month whose executions are used up.
+    if (error instanceof Problem && !isTransient(error))
       throw new NodeFailure({ code: error.code, message: error.message, retryable: error.declaration.status >= 500 })
     throw error
   }
