@@ -15,6 +15,7 @@ import { read } from './figures/read.ts'
 import { refresh } from './figures/refresh.ts'
 import { start } from './figures/start.ts'
 import { steps } from './figures/steps.ts'
+import { takeover } from './figures/takeover.ts'
 import { tokenCheck } from './figures/token-check.ts'
 import { webhook } from './figures/webhook.ts'
 import { worstInputs } from './figures/worst-inputs.ts'
@@ -36,6 +37,7 @@ const benches: readonly Bench[] = [
   code,
   start,
   worstInputs,
+  takeover,
   history,
 ]
 
