@@ -102,6 +102,11 @@ export const errors = defineErrors('workflows', {
     title: 'The execution cannot be replayed',
     doc: 'It has not ended, was cancelled, ran out of time, or what it was made of is not there any more or is too large.',
   },
+  not_structured: {
+    status: 422,
+    title: 'The workflow cannot be written in nested blocks',
+    doc: 'A language without free edges holds branches that come together where they began to part. `errors` names the nodes that stand in the way.',
+  },
   definition_too_large: { status: 422, title: 'The definition is too large' },
   execution_failed: {
     status: 500,

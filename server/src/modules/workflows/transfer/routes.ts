@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../lib/json.ts'
 import { reply, route } from '../../../platform/http/route.ts'
 import { errors } from '../errors.ts'
 import { Id } from '../schema.ts'
-import { exportWorkflow as exportFile, fileName } from './export.ts'
+import { exportServerless, exportWorkflow as exportFile, fileName } from './export.ts'
 import * as importing from './import.ts'
 import { ExportedFile, Imported, import_limit_bytes, Tried } from './schema.ts'
 
@@ -11,16 +11,29 @@ export const exportWorkflow = route({
   method: 'GET',
   path: '/workflows/{id}/export',
   summary: 'A workflow as a file',
-  description: 'The draft or, with `version`, a published one. `POST /workflows/import` makes the same workflow of it, here or elsewhere.',
+  description:
+    'The draft or, with `version`, a published one. `POST /workflows/import` makes the same workflow of it, here or elsewhere. `format=serverless-workflow` gives a document for other engines, of what can be written in nested blocks.',
   allow: 'workflows:read',
   params: Type.Object({ id: Id }),
-  query: Type.Object({ version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647 })) }),
+  query: Type.Object({
+    version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647 })),
+    format: Type.Optional(
+      Type.Union([Type.Literal('millrace'), Type.Literal('serverless-workflow')], {
+        description: 'The own format, which loses nothing, when not given.',
+      }),
+    ),
+  }),
   replies: { 200: ExportedFile },
-  errors: [errors.not_found, errors.version_not_found],
-  handler: async (ctx, { params: { id }, query: { version } }) => {
+  errors: [errors.not_found, errors.version_not_found, errors.not_structured, errors.not_publishable],
+  handler: async (ctx, { params: { id }, query: { version, format } }) => {
+    const attached = (body: object, file: string) =>
+      reply({ status: 200, body: body as JsonObject, headers: { 'content-disposition': `attachment; filename="${file}"` } })
+    if (format === 'serverless-workflow') {
+      const { name, document } = await exportServerless(ctx, id, version)
+      return attached(document, fileName(name, 'serverless.json'))
+    }
     const body = await exportFile(ctx, id, version)
-    const file = fileName(body.name, 'millrace.json')
-    return reply({ status: 200, body, headers: { 'content-disposition': `attachment; filename="${file}"` } })
+    return attached(body, fileName(body.name, 'millrace.json'))
   },
 })
 

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { JsonObject } from '../../../lib/json.ts'
 import { type Definition, NewWorkflow, Workflow } from '../schema.ts'
 
 export const format = 'millrace.workflow'
@@ -16,10 +17,16 @@ const Version = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], { descri
 export const WorkflowFile = Type.Object({ ...file, version: Type.Optional(Version), definition }, { additionalProperties: false })
 export type WorkflowFile = Static<typeof WorkflowFile>
 
-/** The definition is opaque to whatever writes the answer, so that it comes in the order it has. */
-const DefinitionShown = Type.Unsafe<Definition>({ type: 'object', description: 'As `GET /workflows/definition.schema.json` describes it.' })
-
-export const ExportedFile = Type.Object({ ...file, version: Version, definition: DefinitionShown }, { title: 'WorkflowFile' })
+/**
+ * Opaque to whatever writes the answer, so that a definition comes in the order it has. The other form is that of
+ * https://github.com/serverlessworkflow/specification, version 1.0.3 of its DSL.
+ */
+export const ExportedFile = Type.Unsafe<JsonObject>({
+  type: 'object',
+  title: 'WorkflowFile',
+  description:
+    '`{ format: "millrace.workflow", format_version: 1, name, description, tags, version, definition }`; or a document of Serverless Workflow 1.0.3, in which `document.metadata.lost` says what it does not hold.',
+})
 
 const Outcome = Type.Union([Type.Literal('translated'), Type.Literal('changed'), Type.Literal('left_over')], {
   description: 'Means the same here; means something else, which `notes` say; or is for a person to finish.',
@@ -69,6 +76,8 @@ export const ImportReport = Type.Object(
 export type ImportReport = Static<typeof ImportReport>
 
 export const Imported = Type.Object({ workflow: Workflow, report: ImportReport }, { title: 'ImportedWorkflow' })
+
+const DefinitionShown = Type.Unsafe<Definition>({ type: 'object', description: 'What would be the draft.' })
 
 export const Tried = Type.Object(
   { name: Type.String(), description: Type.String(), tags: Type.Array(Type.String()), definition: DefinitionShown, report: ImportReport },
