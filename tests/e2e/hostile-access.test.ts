@@ -141,11 +141,13 @@ const objectsOf = async (user: TestUser) => {
 const leastBodyOf = ({ method, path }: Operation): object =>
   path.endsWith('/decide')
     ? { decision: 'approve' }
-    : method === 'PUT'
-      ? path.includes('/templates/')
-        ? { title: 'mine' }
-        : { name: 'mine' }
-      : {}
+    : path.endsWith('/save-as-test')
+      ? { name: 'mine' }
+      : method === 'PUT'
+        ? path.includes('/templates/')
+          ? { title: 'mine' }
+          : { name: 'mine' }
+        : {}
 
 const withoutPlace = (body: { readonly [member: string]: unknown }) => ({ ...body, request_id: '', instance: '', path: '' })
 

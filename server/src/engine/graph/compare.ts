@@ -1,6 +1,6 @@
 import { jsonDifferences, type JsonDifference } from '../../lib/json-differences.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../lib/json.ts'
-import type { Interruptible } from '../../lib/turns.ts'
+import { atOnce, type Interruptible } from '../../lib/turns.ts'
 import type { Definition, DefinitionEdge, DefinitionNode } from './definition.ts'
 
 interface Named {
@@ -79,7 +79,7 @@ const compareMaps = function* <T extends Json>(
   for (const [key, value] of before) {
     const now = after.get(key)
     if (now === undefined) continue
-    const changes = jsonDifferences(value, now)
+    const changes = yield* jsonDifferences(value, now)
     if (changes.length > 0) changed.push({ key, changes })
     yield
   }
@@ -104,8 +104,8 @@ export const comparing = function* (before: Definition, after: Definition): Inte
       changed: nodes.changed.map(({ key, changes }) => ({ id: key, changes })),
     },
     edges: { added: only(is, was), removed: only(was, is) },
-    settings: jsonDifferences(before.settings ?? {}, after.settings ?? {}),
-    pins: jsonDifferences(before.pins ?? {}, after.pins ?? {}),
+    settings: yield* jsonDifferences(before.settings ?? {}, after.settings ?? {}),
+    pins: yield* jsonDifferences(before.pins ?? {}, after.pins ?? {}),
     tests: {
       added: tests.added,
       removed: tests.removed,
@@ -121,7 +121,7 @@ const isEmpty = ({ nodes, edges, settings, pins, tests }: Omit<Comparison, 'layo
   pins.length === 0
 
 const layoutOf = (was: Flat, is: Flat): Comparison['layout'] => {
-  const moved = [...was.nodes.keys()].filter((id) => jsonDifferences(was.positions.get(id), is.positions.get(id)).length > 0)
+  const moved = [...was.nodes.keys()].filter((id) => atOnce(jsonDifferences(was.positions.get(id), is.positions.get(id))).length > 0)
   const order = ({ nodes, edges, tests }: Flat): string => JSON.stringify([nodes, edges, tests].map((part) => [...part.keys()]))
   const reordered = order(was) !== order(is)
   return moved.length > 0 || reordered ? { moved, reordered } : null

@@ -8,7 +8,7 @@ import type { Step } from '../graph/plan.ts'
 import { record_batch, recordsOf } from '../read-records.ts'
 
 /** Of a journal, in characters as JSON: a test that is made of more would not fit into a definition. */
-const most_chars = 8 * 1024 * 1024
+const most_chars = 4 * 1024 * 1024
 
 /** All that is known of an execution that has ended. */
 export interface Recorded {

@@ -3,8 +3,10 @@ import { compileInTurns, type ScopeFacts } from '../compile.ts'
 import { nodeTypes } from '../engine.ts'
 import type { Definition } from '../graph/definition.ts'
 import type { TestCase } from '../graph/test-case.ts'
-import { atOrBelow, jsonDifferences } from '../../lib/json-differences.ts'
+import { jsonDifferences, pointersOf } from '../../lib/json-differences.ts'
+import { jsonSize } from '../../lib/json-size.ts'
 import type { Json } from '../../lib/json.ts'
+import { inTurns, type Interruptible } from '../../lib/turns.ts'
 import { answered } from './answered.ts'
 import { rehearse, type Rehearsed, resume_url } from './rehearse.ts'
 import { repliesOf } from './replies.ts'
@@ -61,7 +63,7 @@ export const runTests = async (app: App, run: TestRun): Promise<TestReport> => {
   const results: TestResult[] = []
   if (tests.length > 0)
     await onStage(app, run, async (stage) => {
-      for (const test of tests) results.push(resultOf(test, await stage(test)))
+      for (const test of tests) results.push(await resultOf(test, await stage(test)))
     })
   const passed = results.filter(({ ok }) => ok).length
   return { passed, failed: results.length - passed, results }
@@ -123,7 +125,7 @@ const factsOf = ({ execution = {}, vars = {} }: TestCase, run: Pick<TestRun, 'wo
 })
 
 /** What a test comes to. */
-export const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_ms }: Staged): TestResult => {
+export const resultOf = async (test: TestCase, { rehearsed, missing, unused, duration_ms }: Staged): Promise<TestResult> => {
   const base = { name: test.name, unused_replies: [...unused], duration_ms }
   if (rehearsed === null) {
     const error = `There is no trigger "${test.trigger.node_id}"`
@@ -136,43 +138,44 @@ export const resultOf = (test: TestCase, { rehearsed, missing, unused, duration_
   }
   const { finished, broken_off } = rehearsed
   if (finished === null) return { ...base, ok: false, error: broken_off ?? 'It was called off', differences: [] }
-  const found = compareWith(test, rehearsed)
-  return { ...base, ok: found.length === 0, error: null, differences: [...found] }
+  const differences = await inTurns(comparing(test, rehearsed))
+  return { ...base, ok: differences.length === 0, error: null, differences }
 }
 
-/** So many are listed of one comparison. */
+/** So many are listed of one test, about. */
 const most_listed = 50
 /** Of a value that is shown in a difference, as JSON. */
 const most_chars = 2_000
 
 const shown = (value: Json): Json => {
+  if (jsonSize(value, 100 * most_chars) === null) return '[too large to be shown]'
   const text = JSON.stringify(value)
   return text.length <= most_chars ? value : `${text.slice(0, most_chars)}…`
 }
 
 /** What came out otherwise than the test expects. */
-export const compareWith = ({ expect, ignore = [] }: TestCase, { finished, steps }: Rehearsed): readonly Difference[] => {
-  const ignored = atOrBelow(ignore)
+const comparing = function* ({ expect, ignore = [] }: TestCase, { finished, steps }: Rehearsed): Interruptible<Difference[]> {
+  const ignored = pointersOf(ignore)
   const found: Difference[] = []
-  const look = (expected: Json | undefined, actual: Json | undefined, path: string): void => {
-    if (expected === undefined) return
-    for (const { before, after, ...at } of jsonDifferences(expected, actual, { path, ignored, most: most_listed }))
+  const look = function* (expected: Json | undefined, actual: Json | undefined, path: string): Interruptible<void> {
+    if (expected === undefined || found.length >= most_listed) return
+    for (const { before, after, ...at } of yield* jsonDifferences(expected, actual, { path, ignored, most: most_listed }))
       found.push({
         ...at,
         ...(before === undefined ? {} : { expected: shown(before) }),
         ...(after === undefined ? {} : { actual: shown(after) }),
       })
   }
-  look(expect.status, finished?.status, '/status')
+  yield* look(expect.status, finished?.status, '/status')
   // What it failed with tells more than that there is no output.
   if (finished?.error && expect.status === 'succeeded') found.push({ path: '/error', actual: shown({ ...finished.error }) })
-  else look(expect.output, finished?.output, '/output')
-  for (const field of ['code', 'node_id'] as const) look(expect.error?.[field], finished?.error?.[field] ?? null, `/error/${field}`)
-  for (const [path, output] of Object.entries(expect.steps ?? {})) look(output, steps.get(path)?.output, `/steps/${path}`)
+  else yield* look(expect.output, finished?.output, '/output')
+  for (const field of ['code', 'node_id'] as const) yield* look(expect.error?.[field], finished?.error?.[field] ?? null, `/error/${field}`)
+  for (const [path, output] of Object.entries(expect.steps ?? {})) yield* look(output, steps.get(path)?.output, `/steps/${path}`)
   for (const [path, port] of Object.entries(expect.ports ?? {})) {
     const ended = steps.get(path)
     if (port !== null && ended?.ports?.includes(port) === true) continue
-    look(port, ended?.port ?? null, `/ports/${path}`)
+    yield* look(port, ended?.port ?? null, `/ports/${path}`)
   }
   return found
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { engine } from '../../../engine/engine.ts'
 import { scenario } from '../../../platform/testing/scenario.ts'
 import { type TestApp, testApp, type TestUser } from '../../../test-app.ts'
+import { checkFor } from '../../plans/plans.ts'
 import { create, manual, publish } from '../definitions.testing.ts'
 import { executions } from '../statistics.ts'
 
@@ -216,4 +217,19 @@ test('what fails in a test starts no workflow that waits for failures, and count
   await anna.call('POST', `/api/v1/workflows/${id}/execute`, { body: { wait_ms: 5_000 } })
   const handled = async () => (await anna.call('GET', `/api/v1/workflows/${handler}/executions`)).body.items
   await vi.waitFor(async () => expect(await handled()).toHaveLength(1), { timeout: 10_000 })
+})
+
+test('a run of the draft counts in the plan, and running tests does not', async () => {
+  const small = await testApp({ env: { MILLRACE_DEFAULT_PLAN: 'free' } })
+  try {
+    const ben = await small.register('ben')
+    const { id } = await create(ben, { nodes: [manual], edges: [] })
+    await checkFor(small.app, ben.workspace_id, { feature: 'executions', amount: 999 })
+    const post = (path: string) => ben.call('POST', `/api/v1/workflows/${id}/${path}`, { body: {} })
+    expect((await post('test')).status).toBe(202)
+    expect((await post('test')).body.code).toBe('plans.limit_reached')
+    expect((await post('tests/run')).status).toBe(200)
+  } finally {
+    await small.close()
+  }
 })

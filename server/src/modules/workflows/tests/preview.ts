@@ -34,7 +34,7 @@ export const preview = async (ctx: Ctx, id: string, last: number, revision: numb
       }
       const test = testOf(recorded, ctx.use(nodeTypes), { name: execution_id })
       const staged = await stage(test)
-      const { ok, error, differences, unused_replies } = resultOf(test, staged)
+      const { ok, error, differences, unused_replies } = await resultOf(test, staged)
       const cannot_tell = error !== null && staged.missing.length === 0 && staged.rehearsed !== null
       executions.push({
         ...{ execution_id, version: recorded.version, started_at: recorded.started_at },

@@ -55,7 +55,7 @@ const Difference = Type.Object({
 
 const outcome = {
   error: Type.Union([Type.String(), Type.Null()], { description: 'Why it could not be run to its end.' }),
-  differences: Type.Array(Difference, { description: 'At most 50 of each part; large values are cut.' }),
+  differences: Type.Array(Difference, { description: 'Some 50 of them at most; large values are cut.' }),
   unused_replies: Type.Array(Type.String(), { description: 'Paths of replies that no step has asked for.' }),
 }
 
