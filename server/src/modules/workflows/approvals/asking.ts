@@ -22,15 +22,22 @@ export interface Question {
   readonly escalate?: Escalation
 }
 
-/** Those members of the workspace who are meant, with their addresses. */
-const membersAmong = async (tx: TxCtx, workspace_id: string, meant: readonly string[]): Promise<ReadonlyMap<string, string>> => {
-  const emails = await users.emailsOf(tx, await workspaces.memberIdsOf(tx, workspace_id))
+interface Asked {
+  readonly email: string
+  /** Anybody can register with the address of a stranger, and must not get to write to them by it. */
+  readonly is_mailed: boolean
+}
+
+/** Those members of the workspace who are meant, by their ids. */
+const membersAmong = async (tx: TxCtx, workspace_id: string, meant: readonly string[]): Promise<ReadonlyMap<string, Asked>> => {
+  const members = await users.byIds(tx, await workspaces.memberIdsOf(tx, workspace_id))
   const wanted = new Set(meant.map((text) => users.normaliseEmail(text.trim())))
-  return new Map([...emails].filter(([id, email]) => wanted.has(id) || wanted.has(users.normaliseEmail(email))))
+  const found = members.filter(({ id, email }) => wanted.has(id) || wanted.has(users.normaliseEmail(email)))
+  return new Map(found.map(({ id, email, is_active, email_verified }) => [id, { email, is_mailed: is_active && email_verified }]))
 }
 
 /**
- * Asks, and tells the approvers by mail, once for a step; asks others as well when that is due. Answers when that will be next, Unix milliseconds,
+ * Asks, and tells the approvers whose addresses are confirmed by mail, once for a step; asks others as well when that is due. Answers when that will be next, Unix milliseconds,
  * or null. Throws a `NodeFailure` when so many members as are needed are not among those who are asked first.
  */
 export const ask = (io: NodeIo, question: Question): Promise<number | null> => {
@@ -62,8 +69,8 @@ const askFirst = async (tx: TxCtx, { workspace_id, execution_id, node_id, path, 
   })
   if (!asked) return escalates_at
   tx.emit(events.approvalRequested, { approval_id: id, execution_id, approvers: [...approvers.keys()], needed }, { after: { needed } })
-  for (const [user_id, email] of approvers)
-    await tell(tx, { workspace_id, id, user_id, email, message, expires_at, subject: 'A workflow asks for your decision' })
+  for (const [user_id, { email, is_mailed }] of approvers)
+    if (is_mailed) await tell(tx, { workspace_id, id, user_id, email, message, expires_at, subject: 'A workflow asks for your decision' })
   return escalates_at
 }
 
@@ -82,8 +89,8 @@ const escalateIfDue = async (tx: TxCtx, row: store.ApprovalRow, escalation: Esca
   tx.emit(events.approvalEscalated, told, { before: { approvers: [...row.approvers] }, after: { approvers } })
   const decided = new Set(((await store.decisionsOf(tx.db, [id])).get(id) ?? []).map(({ user_id }) => user_id))
   const expires_at = row.expires_at === null ? null : Date.parse(row.expires_at)
-  for (const [user_id, email] of others)
-    if (!decided.has(user_id))
+  for (const [user_id, { email, is_mailed }] of others)
+    if (is_mailed && !decided.has(user_id))
       await tell(tx, { workspace_id, id, user_id, email, message, expires_at, subject: 'A decision is overdue, and you are asked for it' })
   return next
 }

@@ -22,6 +22,7 @@ beforeAll(async () => {
       insert into workspace_members (workspace_id, user_id, role, created_at)
       values (${owner.workspace_id}, ${id}, 'viewer', now())`
   await mill.database.owner`update workspaces set personal_of = null where id = ${owner.workspace_id}`
+  await mill.database.owner`update users set email_verified = true`
   const signIns = users.map(({ email, password }) => mill.call('POST', '/api/v1/auth/login', { body: { email, password } }))
   const replies = await Promise.all(signIns)
   calls = replies.map(({ body }) => {
