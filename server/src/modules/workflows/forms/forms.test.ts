@@ -119,6 +119,21 @@ test('a form without its token, with one of another form or of another site star
   expect((await send('token', { ...good, _token: tokenOf(elsewhere.body) }, { 'sec-fetch-site': 'same-origin' })).status).toBe(200)
 })
 
+test('a body of half a million names costs no more than the form that it was sent to', async () => {
+  await publish(anna, definition('names'))
+  await publish(anna, { nodes: [{ id: 'hook', type: 'trigger.webhook', config: { path: 'names' } }], edges: [] })
+  const token = tokenOf((await open('names')).body)
+  const names = 'a&'.repeat(500_000)
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const started = performance.now()
+  const [form, hook] = [
+    await mill.call('POST', '/forms/anna/names', { body: `_token=${encodeURIComponent(token)}&email=ada@example.org&${names}`, headers }),
+    await mill.call('POST', '/hooks/anna/names', { body: names, headers }),
+  ]
+  expect([form.status, form.body.includes('ada@example.org'), hook.status]).toEqual([422, true, 413])
+  expect(performance.now() - started).toBeLessThan(2_000)
+})
+
 test('a page that was open for longer than a day asks to be sent once more', async () => {
   let ahead = 0
   const later = await testApp({ clock: { now: () => Date.now() + ahead } })

@@ -105,8 +105,15 @@ const isFromElsewhere = ({ headers }: RawRequest): boolean => {
   return site !== undefined && site !== 'same-origin' && site !== 'none'
 }
 
+/** More than the fields of the largest form and our own. */
+const most_parts = 100
+
+/** What was typed, by name; of a name that comes several times the first. What a body of a million names holds besides is not looked at. */
+const typedIn = (body: Buffer): ReadonlyMap<string, string> =>
+  new Map([...new URLSearchParams(body.toString('utf8').split('&', most_parts).join('&'))].toReversed())
+
 const takePage = async (app: App, open: OpenForm, request: RawRequest, reply: RawReply): Promise<void> => {
-  const typed = new Map([...new URLSearchParams(request.body.toString('utf8'))].toReversed())
+  const typed = typedIn(request.body)
   const tokens = app.use(formTokens)
   const address = addressOf(open)
   const given = typed.get(token_field) ?? ''

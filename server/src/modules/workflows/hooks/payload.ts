@@ -10,7 +10,7 @@ const secretHeaders = new Set(['authorization', 'cookie', 'proxy-authorization',
 
 /**
  * What `trigger` is after a webhook call: `{ method, path, headers, query, body, raw_id }`. `secret_header` holds the webhook's secret itself, `id` is that of the request and of the execution that it starts. Throws 400 `http.malformed_json` for
- * a JSON body that is none, 415 `http.unsupported_media_type` for one that is neither JSON, a form nor text.
+ * a JSON body that is none, 415 `http.unsupported_media_type` for one that is neither JSON, a form nor text, 413 `http.body_too_large` for a form of too many fields.
  */
 export const payloadOf = (
   request: Pick<RawRequest, 'method' | 'headers' | 'query' | 'body'>,
@@ -34,6 +34,16 @@ export const keptHeaders = (headers: RawRequest['headers'], secret_header: strin
     if (value !== undefined && !secretHeaders.has(name) && name !== secret_header) kept[name] = value
   }
   return kept
+}
+
+/** A megabyte of nothing but names would keep everybody else waiting for seconds. */
+const most_fields = 10_000
+
+const formOf = (text: string): JsonObject => {
+  let fields = 1
+  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', at + 1)) fields += 1
+  if (fields > most_fields) throw httpErrors.body_too_large({ detail: `A form has at most ${most_fields} fields; this one has ${fields}.` })
+  return fieldsOf(text)
 }
 
 export const queryOf = (query: string): JsonObject => (query === '' ? {} : fieldsOf(query))
@@ -67,7 +77,7 @@ const bodyOf = (headers: RawRequest['headers'], body: Buffer): Json => {
   const [first = '', ...parameters] = contentType.toLowerCase().split(';')
   const type = first.trim()
   if (jsonLike.test(type)) return jsonOf(body)
-  if (type === 'application/x-www-form-urlencoded') return fieldsOf(body.toString('utf8'))
+  if (type === 'application/x-www-form-urlencoded') return formOf(body.toString('utf8'))
   if (textual.test(type)) return textOf(body, charsetOf(parameters))
   if (type === '') return textOf(body, 'utf-8')
   throw unsupported(`A webhook takes JSON, a form or text, not ${JSON.stringify(type.slice(0, 100))}.`)
