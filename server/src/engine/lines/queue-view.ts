@@ -5,8 +5,8 @@ import type { ReadDb } from '../../platform/database/open.ts'
 /** What a queued execution waits for. */
 export const Queue = Type.Object({
   position: Type.Integer({ minimum: 1, description: 'Among those that wait for the same; at most 100,000 are counted.' }),
-  reason: Type.Union([Type.Literal('concurrency'), Type.Literal('rate_limit'), Type.Literal('capacity')], {
-    description: '`capacity`: it may begin, and no process has had room yet.',
+  reason: Type.Union([Type.Literal('concurrency'), Type.Literal('rate_limit'), Type.Literal('capacity'), Type.Literal('paused')], {
+    description: '`capacity`: it may begin, and no process has had room yet. `paused`: its workflow is.',
   }),
   key: Type.Optional(Type.String({ description: 'The key of the limit that it waits for. Long ones are shown as their digest.' })),
 })
@@ -28,18 +28,21 @@ interface Standing {
   readonly line: string | null
   readonly rate_key: string | null
   readonly in_line: boolean
+  /** Its workflow is paused. */
+  readonly held: boolean
 }
 
 /** Of an execution of the caller's workspace; null when it is not queued (any more). */
 export const queueOf = async (db: ReadDb, id: string): Promise<Queue | null> => {
   const { rows } = await sql<Standing>`
     select workspace_id, workflow_id, priority, line, rate_key,
-      line is not null and admitted_at is null and wake_at is not null as in_line
+      line is not null and admitted_at is null and wake_at is not null as in_line,
+      wake_at is not null and (line is null or admitted_at is not null) as held
     from executions
     where id = ${id} and status = 'queued'`.execute(db)
   const [row] = rows
   if (row === undefined) return null
-  if (row.line === null || !row.in_line) return { position: await placeAmongAll(db, id, row), reason: 'capacity' }
+  if (row.line === null || !row.in_line) return { position: await placeAmongAll(db, id, row), reason: row.held ? 'paused' : 'capacity' }
   const [position, reason] = await Promise.all([placeInLine(db, id, row), reasonOf(db, row)])
   const key = reason === 'rate_limit' ? row.rate_key : row.line
   return { position, reason, ...(key === null || key === '' ? {} : { key }) }
@@ -71,16 +74,18 @@ const placeAmongAll = async (db: ReadDb, id: string, { workspace_id, priority }:
 }
 
 /** Who has a slot to hope for and is not admitted waits for the rate. */
-const reasonOf = async (db: ReadDb, { workflow_id, line }: Standing): Promise<'concurrency' | 'rate_limit'> => {
-  const { rows } = await sql<{ by_rate: boolean }>`
-    select rate is not null and (concurrency is null or concurrency > (
+const reasonOf = async (db: ReadDb, { workflow_id, line }: Standing): Promise<'concurrency' | 'rate_limit' | 'paused'> => {
+  const { rows } = await sql<{ held: boolean; by_rate: boolean }>`
+    select held, rate is not null and (concurrency is null or concurrency > (
       select count(*)
       from executions
       where workflow_id = ${workflow_id} and line = ${line} and line is not null and admitted_at is not null and finished_at is null
     )) as by_rate
     from engine_limits
     where workflow_id = ${workflow_id}`.execute(db)
-  return rows[0]?.by_rate === true ? 'rate_limit' : 'concurrency'
+  const [limits] = rows
+  if (limits?.held === true) return 'paused'
+  return limits?.by_rate === true ? 'rate_limit' : 'concurrency'
 }
 
 /** Null when the workflow has never had limits. */

@@ -162,6 +162,20 @@ test('a new version with another limit counts for what is queued already', async
   for (const execution of all) await succeeds(execution)
 })
 
+test('nobody in line is admitted while the workflow is paused', async () => {
+  const id = await publish(anna, lasting({ concurrency: 1 }))
+  const [first, second] = [await begin(id, 'w1'), await begin(id, 'w2')]
+  await expect.poll(() => calls.has('w1'), patient).toBe(true)
+  const change = (what: string) => anna.call('POST', `/api/v1/workflows/${id}/${what}`, { headers: { 'if-match': '*' } })
+  expect((await change('pause')).status).toBe(200)
+  await answered('w1')
+  await succeeds(first)
+  expect(await view(second)).toMatchObject({ status: 'queued', queue: { position: 1, reason: 'paused' } })
+  expect((await change('resume')).status).toBe(200)
+  await answered('w2')
+  await succeeds(second)
+})
+
 test('a key that cannot be compiled is named with its place, and keeps a version from being published', async () => {
   const settings = { concurrency: { limit: 3, key: 'steps.set.output' } }
   const { id } = await create(anna, { ...webhookDefinition('never'), settings })
