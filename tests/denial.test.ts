@@ -56,6 +56,7 @@ const workFor = async (user: TestUser, name: string): Promise<void> => {
   const called = await user.call('POST', `/api/v1/workflows/${caller}/execute`, { body: { wait_ms: 10_000 } })
   expect(called.body).toMatchObject({ status: 'succeeded' })
   expect((await user.call('POST', `/api/v1/workflows/executions/${called.body.id}/fork`, { body: {} })).status).toBe(202)
+  expect((await user.call('POST', '/api/v1/workflows/executions/bulk/retry', { body: { ids: [called.body.id] } })).status).toBe(202)
   const ask = { id: 'ask', type: 'flow.approval', config: { approvers: [user.id], needed: 1, message: 'Go on?' } }
   const asking = await publish(user, { nodes: [manual, ask], edges: [{ from: 'start', to: 'ask' }] })
   expect((await user.call('POST', `/api/v1/workflows/${asking}/execute`, { body: {} })).status).toBe(202)

@@ -271,6 +271,7 @@ const elsewhere = new Set([
   '/api/v1/automation/trigger-workflow/{id}',
   '/api/v1/integrations/oauth/callback',
   '/api/v1/workflows/approvals/{id}',
+  '/api/v1/workflows/bulks/{id}',
   '/hooks/{workspace}/{rest}',
   '/metrics',
 ])

@@ -67,6 +67,9 @@ export const errors = defineErrors('workflows', {
     title: 'The execution has not failed',
     doc: 'Only one that failed, was cancelled or timed out is tried again; somebody may have done so already.',
   },
+  bulk_not_found: { status: 404, title: 'There is no such bulk', doc: 'The same for one of another workspace, and thirty days later.' },
+  bulk_too_many: { status: 422, title: 'The filter finds too many executions', doc: 'At most 10,000 at a time: narrow it by time.' },
+  too_many_bulks: { status: 409, title: 'As many bulks are under way as one workspace may have', doc: 'Ten at a time.' },
   not_a_dead_letter: {
     status: 409,
     title: 'The execution is no dead letter',

@@ -55,6 +55,11 @@ export const executionRetried = defineEvent({
   doc: 'An execution that had failed, was cancelled or timed out goes on from where it ended.',
   data: Type.Object(execution),
 })
+export const bulkStarted = defineEvent({
+  name: 'workflows.bulk.started',
+  doc: 'Somebody does something to many executions. Each of them has an event of its own besides.',
+  data: Type.Object({ bulk_id: Type.String({ format: 'uuid' }), verb: Type.String(), total: Type.Integer() }),
+})
 export const executionDismissed = defineEvent({
   name: 'workflows.execution.dismissed',
   doc: 'Somebody has said that nothing is to be done about an execution that failed.',

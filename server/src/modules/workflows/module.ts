@@ -14,6 +14,8 @@ import { hookTable } from './hooks/table.ts'
 import { forgetApprovals } from './history/forget-approvals.ts'
 import * as historyRoutes from './history/routes.ts'
 import { hookRefusals } from './hooks/refusals.ts'
+import { bulkJob } from './bulk/job.ts'
+import * as bulkRoutes from './bulk/routes.ts'
 import { callNode } from './nodes/call.ts'
 import { openSecrets } from './secrets/open.ts'
 import { forgetRequests } from './requests/forget-requests.ts'
@@ -65,6 +67,7 @@ export default defineModule({
     ...Object.values(routes),
     ...Object.values(executionRoutes),
     ...Object.values(controlRoutes),
+    ...Object.values(bulkRoutes),
     ...Object.values(secretRoutes),
     ...Object.values(requestRoutes),
     ...Object.values(approvalRoutes),
@@ -81,7 +84,7 @@ export default defineModule({
   nodes: [callNode, approvalNode, placeholderNode],
   statistics: [executions],
   personal_data: [personalData, decisionsData, variablesData, templatesData],
-  jobs: [forgetApprovals, forgetRequests],
+  jobs: [forgetApprovals, forgetRequests, bulkJob],
   consumers: [followEvents, followWebhooks, followSecrets, followVariables],
   usersOfIntegration,
   variables: (app, workspace_id) => app.use(knownVariables).get(app, workspace_id),

@@ -480,6 +480,28 @@ export interface WorkflowApprovalsTable {
   escalations: Generated<number>
 }
 
+export interface WorkflowBulkItemsTable {
+  bulk_id: string
+  nth: number
+  workspace_id: string
+  execution_id: string
+  ok: boolean | null
+  code: string | null
+  new_execution_id: string | null
+}
+
+export interface WorkflowBulksTable {
+  id: string
+  workspace_id: string
+  verb: 'cancel' | 'retry' | 'fork' | 'pause' | 'resume' | 'dismiss'
+  options: ColumnType<Json, JsonInput, JsonInput>
+  asked_by: string | null
+  impersonator_id: string | null
+  total: number
+  created_at: string
+  finished_at: string | null
+}
+
 export interface WorkflowDecisionsTable {
   approval_id: string
   user_id: string
@@ -698,6 +720,8 @@ export interface Database {
   user_passwords: UserPasswordsTable
   users: UsersTable
   workflow_approvals: WorkflowApprovalsTable
+  workflow_bulk_items: WorkflowBulkItemsTable
+  workflow_bulks: WorkflowBulksTable
   workflow_decisions: WorkflowDecisionsTable
   workflow_requests: WorkflowRequestsTable
   workflow_schedules: WorkflowSchedulesTable
