@@ -1,6 +1,10 @@
 import type { Sql } from 'postgres'
+import { firstId } from '../../lib/id.ts'
 import { plainArray, jsonArray } from './array-literal.ts'
 import type { Entry, Finish, NewExecution } from './record.ts'
+
+/** Stands in the text of a statement for the id from which on executions are updated. */
+const since = '<since>'
 
 /**
  * One statement, one transaction, one round trip for everything that the executions of this process have gathered.
@@ -13,6 +17,8 @@ import type { Entry, Finish, NewExecution } from './record.ts'
  * - An execution is put to sleep together with the record that says so, not when that is sent again: it may have been woken since.
  * - The update does not ask whether an execution is unfinished: whoever has the lease is the only one to finish it, and with the question the
  *   planner reads the whole index of unfinished ones for each batch (with 19,000 of them 56 µs of the database's CPU for each end instead of 28).
+ * - An update looks at the weeks from the oldest of its executions on alone (`since`, a constant of the text, so that the others are not even part of the
+ *   plan): otherwise each batch pays for every week that is kept (16 entries, a year of weeks: 17.6 ms instead of 0.9).
  *
  * Measured with 64 entries a batch, two batches in flight, on 2 cores: 44,000 entries/s as array literals, 37,000 as the driver's arrays; one JSON
  * document read by `json_to_recordset` is as fast, but refuses the \u0000 that customers do send.
@@ -53,7 +59,7 @@ finished as (
   update executions as e
   set status = f.status, finished_at = f.finished_at, error = f.error, worker_id = null
   from unnest($19::text::uuid[], $20::text::text[], $21::text::timestamptz[], $22::text::json[]) as f (id, status, finished_at, error), lease
-  where e.id = f.id${once.again ? unlessEnded : ''}
+  where e.id = f.id and e.id >= '${since}'${once.again ? unlessEnded : ''}
 ),
 ${once.asleep}told as (
   insert into events (id, workspace_id, name, actor_type, data, created_at)
@@ -79,8 +85,8 @@ asleep as (
   set status = 'waiting', worker_id = null, wake_at = case when e.paused_at is null then s.wake_at else 'infinity' end,
     admitted_at = case when e.paused_at is null then e.admitted_at end
   from unnest($28::text::uuid[], $29::text::int[], $30::text::timestamptz[]) as s (id, seq, wake_at), lease
-  where e.id = s.id
-    and not exists (select from execution_records as r where r.execution_id = s.id and r.seq = s.seq)
+  where e.id = s.id and e.id >= '${since}'
+    and not exists (select from execution_records as r where r.execution_id = s.id and r.seq = s.seq and r.execution_id >= '${since}')
 ),
 `
 
@@ -174,6 +180,19 @@ const standingOf = (accepted: readonly Accepted[]): readonly string[] => [
   plainArray(accepted, (e) => e.accept.standing?.in_line?.until ?? 'NULL'),
 ]
 
+const week_ms = 7 * 86_400_000
+/** Weeks begin on Mondays. */
+const first_monday_ms = 4 * 86_400_000
+const nothing = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+/** The beginning of the week of the oldest one, so that there are few such texts. */
+const sinceOf = (updated: readonly Entry[]): string => {
+  if (updated.length === 0) return nothing
+  const oldest = updated.reduce((lowest, { execution_id }) => (execution_id < lowest ? execution_id : lowest), nothing)
+  const ms = Number.parseInt(oldest.slice(0, 8) + oldest.slice(9, 13), 16)
+  return firstId(Math.floor((ms - first_monday_ms) / week_ms) * week_ms + first_monday_ms)
+}
+
 const none = new Set<string>([])
 
 /**
@@ -195,8 +214,9 @@ export const commitBatch = async (
   const closing = ended.filter((entry) => entry.accept === null)
   const keyed = accepted.filter(isKeyed)
   const alike = keyed.length === 0 && accepted.every((entry) => entry.accept.standing === undefined)
+  const statement = alike ? (asleep.length > 0 ? statements.asleep : statements.plain) : statements.keyed
   const rows = await sql.unsafe<{ held: number; lost?: string[] }[]>(
-    alike ? (asleep.length > 0 ? statements.asleep : statements.plain) : statements.keyed,
+    statement.replaceAll(since, sinceOf(asleep.length === 0 ? closing : [...closing, ...asleep])),
     [
       lease.id,
       lease.epoch,
