@@ -7,7 +7,7 @@ import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
 import { Queue, queueOf } from './lines/queue-view.ts'
-import { lastRecord, outputOf, record_batch, recordsOf } from './read-records.ts'
+import { firstRecord, lastRecord, outputOf, recordsOf } from './read-records.ts'
 import type { Draft, Dry } from './rehearsal/draft.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
@@ -134,13 +134,13 @@ export const readExecution = async (
   id: string,
   options: ReadOptions,
 ): Promise<(ExecutionView & { readonly records: number }) | undefined> => {
-  const [row, first, latest] = await Promise.all([selectOne(db, id), recordsOf(db, id, 0, 1), lastRecord(db, id)])
+  const [row, first, latest] = await Promise.all([selectOne(db, id), firstRecord(db, id), lastRecord(db, id)])
   if (row === undefined) return undefined
   // Read beside the row, the last record may be one from before the end that the row tells of.
   const final = row.finished_at !== null && latest?.body.ending === undefined ? await lastRecord(db, id) : latest
-  const payload = first[0]?.body.trigger?.payload ?? null
+  const payload = first?.body.trigger?.payload ?? null
   const { steps, next_record } = await stepsFrom(db, id, options.from_record ?? 0)
-  const draft = first[0]?.body.draft
+  const draft = first?.body.draft
   const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, { payload, draft }, steps)) : null
   return {
     ...summaryOf(row),
@@ -158,6 +158,8 @@ export const readExecution = async (
 
 /** Steps of one reply, about: a record is listed as a whole. */
 const most_steps = 1_000
+/** And so much of a journal, in batches: what steps gave may be large. */
+const most_batches = 12
 
 const stepsFrom = async (
   db: ReadDb,
@@ -165,14 +167,17 @@ const stepsFrom = async (
   from: number,
 ): Promise<{ readonly steps: readonly Step[]; readonly next_record: number | null }> => {
   const steps: Step[] = []
+  let read = 0
   for (let next = from; ;) {
-    const rows = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(db, id, next)
     for (const { seq, body } of rows) {
       if (steps.length >= most_steps) return { steps, next_record: seq }
       for (const step of body.steps) steps.push(step)
       next = seq + 1
     }
-    if (rows.length < record_batch) return { steps, next_record: null }
+    if (!more) return { steps, next_record: null }
+    read += 1
+    if (read >= most_batches) return { steps, next_record: next }
   }
 }
 

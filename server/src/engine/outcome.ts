@@ -2,7 +2,7 @@ import type { ReadDb } from '../platform/database/open.ts'
 import type { Finished } from './contract.ts'
 import type { Definition } from './graph/definition.ts'
 import type { HttpReply } from './node.ts'
-import { lastRecord, outputOf, record_batch, recordsOf } from './read-records.ts'
+import { lastRecord, outputOf, recordsOf } from './read-records.ts'
 
 /** How an execution that another process may hold has ended: its last record says it. Null while it goes on, or when there is none of this id. */
 export const readFinished = async (db: ReadDb, execution_id: string): Promise<Finished | null> => {
@@ -29,7 +29,7 @@ export const replySearch = (db: ReadDb, execution_id: string): ReplySearch => {
       return final?.body.ending === undefined ? undefined : null
     }
     for (;;) {
-      const rows = await recordsOf(db, execution_id, next)
+      const { rows, more } = await recordsOf(db, execution_id, next)
       for (const { seq, body } of rows) {
         const said = body.steps.find(({ node_id, status }) => status === 'succeeded' && responding?.has(node_id))
         if (said !== undefined) return { headers: {}, ...(said.output as unknown as Omit<HttpReply, 'headers'>) }
@@ -37,7 +37,7 @@ export const replySearch = (db: ReadDb, execution_id: string): ReplySearch => {
         ended = body.ending !== undefined
         next = seq + 1
       }
-      if (rows.length < record_batch) return ended ? null : undefined
+      if (!more) return ended ? null : undefined
     }
   }
 }

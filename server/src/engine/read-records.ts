@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Json } from '../lib/json.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import { gatherer, lastStep } from './gather.ts'
@@ -9,19 +10,45 @@ export interface RecordRow {
   readonly body: RecordBody
 }
 
-/** Records read at a time: a journal may be longer than there is memory for. */
-export const record_batch = 100
+/** Read at a time, whichever comes first: a journal may be longer than there is memory for, and a record some megabytes large. */
+const batch = { records: 100, bytes: 4 * 1024 * 1024 }
 
-export const recordsOf = async (db: ReadDb, id: string, from: number, limit = record_batch): Promise<readonly RecordRow[]> => {
-  const rows = await db
+export interface RecordBatch {
+  readonly rows: readonly RecordRow[]
+  /** There may be others behind. */
+  readonly more: boolean
+}
+
+/** The next records of an execution, at least one where there is one. */
+export const recordsOf = async (db: ReadDb, id: string, from: number): Promise<RecordBatch> => {
+  const sized = db
     .selectFrom('execution_records')
-    .select(['seq', 'body'])
+    .select(['seq', 'body', sql<number>`octet_length(body::text)`.as('bytes')])
     .where('execution_id', '=', id)
     .where('seq', '>=', from)
     .orderBy('seq')
-    .limit(limit)
+    .limit(batch.records)
+  const summed = db
+    .selectFrom(sized.as('sized'))
+    .select(['seq', 'body', 'bytes', sql<number>`(sum(bytes) over (order by seq))::float8`.as('upto')])
+  const rows = await db
+    .selectFrom(summed.as('summed'))
+    .select(['seq', 'body', 'upto'])
+    .where(sql<boolean>`upto - bytes < ${batch.bytes}`)
+    .orderBy('seq')
     .execute()
-  return rows as unknown as readonly RecordRow[]
+  const upto = rows.at(-1)?.upto ?? 0
+  return { rows: rows as unknown as readonly RecordRow[], more: rows.length === batch.records || upto >= batch.bytes }
+}
+
+export const firstRecord = async (db: ReadDb, id: string): Promise<RecordRow | undefined> => {
+  const row = await db
+    .selectFrom('execution_records')
+    .select(['seq', 'body'])
+    .where('execution_id', '=', id)
+    .where('seq', '=', 0)
+    .executeTakeFirst()
+  return row as unknown as RecordRow | undefined
 }
 
 export const lastRecord = async (db: ReadDb, id: string): Promise<RecordRow | undefined> => {
@@ -41,13 +68,13 @@ export const lastRecord = async (db: ReadDb, id: string): Promise<RecordRow | un
  */
 export const outputOf = async (db: ReadDb, id: string, final: RecordRow): Promise<Json> => {
   const last = await stepBefore(db, id, final)
-  if (last === null) return (await recordsOf(db, id, 0, 1))[0]?.body.trigger?.payload ?? null
+  if (last === null) return (await firstRecord(db, id))?.body.trigger?.payload ?? null
   if (last.gathered !== true) return last.output
   const gathered = gatherer()
   for (let next = 0; ;) {
-    const rows = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(db, id, next)
     for (const { body } of rows) gathered.add(body)
-    if (rows.length < record_batch) return gathered.outputOf(last)
+    if (!more) return gathered.outputOf(last)
     next += rows.length
   }
 }

@@ -4,7 +4,7 @@ import type { CompiledVersion } from '../compile.ts'
 import { gatherer } from '../gather.ts'
 import { type Forkable, forkAt, type Incompatibility } from '../graph/fork.ts'
 import type { Step } from '../graph/plan.ts'
-import { record_batch, recordsOf } from '../read-records.ts'
+import { recordsOf } from '../read-records.ts'
 import type { Versions } from '../versions.ts'
 
 export interface ForkRequest {
@@ -66,14 +66,14 @@ const settledSteps = async (db: ReadDb, id: string): Promise<{ readonly payload:
   const steps: Step[] = []
   let payload: Json = null
   for (let next = 0; ;) {
-    const rows = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(db, id, next)
     for (const { body } of rows) {
       payload = body.trigger?.payload ?? payload
       gathered.add(body)
       for (const step of body.steps)
         if (step.path === undefined && step.port !== null) steps.push({ ...step, output: gathered.outputOf(step) })
     }
-    if (rows.length < record_batch) return { payload, steps }
+    if (!more) return { payload, steps }
     next += rows.length
   }
 }

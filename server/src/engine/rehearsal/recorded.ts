@@ -5,7 +5,7 @@ import type { ExecutionError, ExecutionMode, ExecutionStatus } from '../contract
 import { gatherer, lastStep } from '../gather.ts'
 import type { Definition } from '../graph/definition.ts'
 import type { Step } from '../graph/plan.ts'
-import { record_batch, recordsOf } from '../read-records.ts'
+import { firstRecord, recordsOf } from '../read-records.ts'
 
 /** Of a journal, in characters as JSON: a test that is made of more would not fit into a definition. */
 const most_chars = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ export const readRecorded = async (db: ReadDb, id: string): Promise<Recorded | '
     .where('mode', '<>', 'job')
     .executeTakeFirst()
   if (row === undefined) return null
-  const [first] = await recordsOf(db, id, 0, 1)
+  const first = await firstRecord(db, id)
   if (first?.body.trigger === undefined) return null
   const read = await journalOf(db, id)
   if (read === null) return 'too_large'
@@ -62,7 +62,7 @@ const journalOf = async (db: ReadDb, id: string): Promise<Pick<Recorded, 'steps'
   let vars: JsonObject | null = null
   let room = most_chars
   for (let next = 0; ;) {
-    const rows = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(db, id, next)
     for (const { body } of rows) {
       const size = jsonSize(body as unknown as Json, room)
       if (size === null) return null
@@ -73,7 +73,7 @@ const journalOf = async (db: ReadDb, id: string): Promise<Pick<Recorded, 'steps'
       if (body.retried !== undefined) steps = steps.filter((step) => !hasEndedIt(step))
       for (const step of body.steps) steps.push(step.gathered === true ? { ...step, output: gathered.outputOf(step) } : step)
     }
-    if (rows.length < record_batch) return { steps, vars }
+    if (!more) return { steps, vars }
     next += rows.length
   }
 }
