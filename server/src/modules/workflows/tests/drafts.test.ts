@@ -233,3 +233,33 @@ test('a run of the draft counts in the plan, and running tests does not', async 
     await small.close()
   }
 })
+
+test('a run of the draft that a process has left behind when it died is gone on with, though the draft is another one by now', async () => {
+  const set = (value: string) => ({
+    nodes: [manual, { id: 'set', type: 'data.set', config: { values: { value } } }],
+    edges: [{ from: 'start', to: 'set' }],
+  })
+  const { id } = await create(anna, set('then'))
+  const { body } = await testRun(id, { pins: { set: 'pinned' } })
+  await anna.call('PUT', `/api/v1/workflows/${id}`, { body: { definition: set('now') }, headers: { 'if-match': '*' } })
+  // As a process leaves it that has accepted it and is no more: held by somebody whose heart does not beat.
+  const [dead, left] = [mill.app.newId(), mill.app.newId()]
+  await mill.database.owner`
+    insert into engine_workers (id, epoch, state, heartbeat_at)
+    values (${dead}, 1, 'alive', now() - interval '1 minute')`
+  await mill.database.owner.begin(async (tx) => {
+    await tx`
+      insert into executions (id, workspace_id, workflow_id, version, mode, status, trigger_type, trigger_node_id, worker_id, started_at)
+      select ${left}, workspace_id, workflow_id, version, mode, 'running', trigger_type, trigger_node_id, ${dead}, now()
+      from executions
+      where id = ${body.id}`
+    await tx`
+      insert into execution_records (execution_id, seq, workspace_id, body)
+      select ${left}, 0, workspace_id, json_build_object('at', body->'at', 'trigger', body->'trigger', 'draft', body->'draft', 'steps', '[]'::json)
+      from execution_records
+      where execution_id = ${body.id} and seq = 0`
+  })
+  await vi.waitFor(async () => expect(await executionOf(left)).toMatchObject({ status: 'succeeded', mode: 'test', output: 'pinned' }), {
+    timeout: 20_000,
+  })
+})
