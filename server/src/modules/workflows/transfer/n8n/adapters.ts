@@ -1,5 +1,6 @@
 import { fields } from './adapters/fields.ts'
 import { executeWorkflow, flow } from './adapters/flow.ts'
+import { form } from './adapters/form.ts'
 import { http, openAi } from './adapters/http.ts'
 import { code, itemLists, lists } from './adapters/lists.ts'
 import { merge } from './adapters/merge.ts'
@@ -8,7 +9,16 @@ import { foreignTrigger, triggers } from './adapters/triggers.ts'
 import type { N8nNode } from './file.ts'
 import type { Adapter } from './site.ts'
 
-const known: { readonly [kind: string]: Adapter } = { ...triggers, ...fields, ...flow, ...http, ...lists, ...others, merge }
+const known: { readonly [kind: string]: Adapter } = {
+  ...triggers,
+  ...fields,
+  ...flow,
+  ...http,
+  ...lists,
+  ...others,
+  merge,
+  formTrigger: form,
+}
 
 /** Those that do different things under one name; null: not this one. */
 const by_parameters: { readonly [kind: string]: (parameters: N8nNode['parameters']) => Adapter | null } = {

@@ -371,6 +371,31 @@ test('an import is an event, which says how much is left over', async () => {
   expect(body.workflow.version).toBe(null)
 })
 
+test('a form asks for the same, and what follows finds what was filled in by its label', async () => {
+  const { id, report } = await published('form')
+  const { body } = await anna.call('GET', `/api/v1/workflows/${id}`)
+  expect(body.definition.nodes[0]).toMatchObject({
+    type: 'trigger.form',
+    config: {
+      path: 'sign-up',
+      title: 'Sign up',
+      fields: [
+        { name: 'your_name', label: 'Your name', type: 'text', required: true },
+        { name: 'team', label: 'Team', type: 'select', options: ['Red', 'Blue'] },
+        { name: 'picture', label: 'Picture', type: 'text' },
+      ],
+      submit_label: 'Join',
+    },
+  })
+  expect(report.nodes[0]).toMatchObject({ outcome: 'left_over', notes: expect.arrayContaining([expect.stringContaining('"Picture"')]) })
+  expect(await executed(id, { fields: { your_name: 'Ann', team: 'Red' } })).toMatchObject({
+    status: 'succeeded',
+    output: { text: 'Ann joins Red', at: null },
+  })
+  const page = await fetch(`${mill.url}/forms/anna/sign-up`)
+  expect(await page.text()).toContain('Your name')
+})
+
 test('there are at least 15 files, and each is tried', () => {
   const files = readdirSync(folder)
   expect(files.length).toBeGreaterThanOrEqual(15)
@@ -383,6 +408,7 @@ test('there are at least 15 files, and each is tried', () => {
     'unknown-nodes',
     'open-ai',
     'schedules',
+    'form',
   ])
   expect(files.map((file) => file.replace('.json', '')).filter((file) => !tried.has(file))).toEqual([])
 })

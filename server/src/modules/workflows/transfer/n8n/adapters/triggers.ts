@@ -8,9 +8,9 @@ const trigger = (step: string, fields?: { readonly [name: string]: string | null
 
 const first = (items: readonly Json[]): Json => items[0] ?? {}
 
-const pathOf = (site: Site): string => {
-  const { parameters, node } = site
-  const given = textAt(parameters, 'path') ?? ''
+/** A path as it may stand in an address here; that of the file where it can be. */
+export const pathOf = (site: Site, given: string): string => {
+  const { node } = site
   const fallback = typeof node.original['webhookId'] === 'string' ? node.original['webhookId'] : node.name
   const plain = (text: string): string =>
     text
@@ -72,7 +72,7 @@ const webhook: Adapter = {
     const id = site.step({
       type: 'trigger.webhook',
       config: {
-        path: pathOf(site),
+        path: pathOf(site, textAt(parameters, 'path') ?? ''),
         ...(methods.length === 1 ? { method: methods[0] as string } : { methods }),
         respond,
         ...(respond === 'respond_node' ? {} : { status: code ?? 200 }),
@@ -246,5 +246,4 @@ export const triggers: { readonly [kind: string]: Adapter } = {
   start: manual,
   executeWorkflowTrigger: called,
   errorTrigger: failure,
-  formTrigger: foreignTrigger,
 }
