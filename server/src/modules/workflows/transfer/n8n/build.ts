@@ -1,3 +1,4 @@
+import { expressionCompiler } from '../../../../engine/expression/expression.ts'
 import type { Interruptible } from '../../../../lib/turns.ts'
 import { adapterOf } from './adapters.ts'
 import { type Arrival, type Building, listOf, outAt, reportOn, setOut } from './building.ts'
@@ -8,6 +9,9 @@ import { allExclusive, common, connect, type Level, openLevel, type Out, portsOf
 import { done_port, flowOf, loop_port, ordered, splits } from './links.ts'
 import { placeSite } from './place.ts'
 import type { Adapter, Port } from './site.ts'
+
+/** Whatever an expression may name, wherever it stands. */
+const roots = new Set(['trigger', 'steps', 'execution', 'workspace', 'vars', 'item', 'index'] as const)
 
 const adapter = (node: N8nNode): Adapter => adapterOf(node)
 
@@ -328,7 +332,7 @@ export const build = function* (
   file: N8nFile,
 ): Interruptible<{ readonly building: Building; readonly level: Level; readonly problems: readonly FileProblem[] }> {
   // Nothing comes before a trigger.
-  const flow = flowOf({ ...file, links: file.links.filter(({ to }) => adapter(to).takes !== 'trigger') })
+  const flow = yield* flowOf({ ...file, links: file.links.filter(({ to }) => adapter(to).takes !== 'trigger') })
   const building: Building = {
     file,
     flow,
@@ -341,6 +345,7 @@ export const build = function* (
     expressions: [],
     pins: new Map(),
     placed: new Set(),
+    compiler: expressionCompiler(roots),
     budget: { left: 8_000_000 },
     byName: new Map(file.nodes.map((node) => [node.name, node])),
   }

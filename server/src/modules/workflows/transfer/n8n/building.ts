@@ -1,3 +1,4 @@
+import type { ExpressionCompiler } from '../../../../engine/expression/expression.ts'
 import type { Json } from '../../../../lib/json.ts'
 import type { ExpressionReport, NodeReport } from '../schema.ts'
 import type { N8nFile, N8nNode } from './file.ts'
@@ -24,6 +25,7 @@ export interface Building {
   readonly pins: Map<string, Json>
   readonly placed: Set<N8nNode>
   readonly byName: ReadonlyMap<string, N8nNode>
+  readonly compiler: ExpressionCompiler
   /** For all nodes together. */
   readonly budget: Budget
 }

@@ -1,3 +1,4 @@
+import type { Interruptible } from '../../../../lib/turns.ts'
 import type { Link, N8nFile, N8nNode } from './file.ts'
 
 export const splits = 'splitInBatches'
@@ -79,12 +80,16 @@ const bodyOf = (loop: N8nNode, outs: Flow['outs'], ins: Flow['ins']): Set<N8nNod
 }
 
 /** The graph of a file, with its loops told apart from its circles. */
-export const flowOf = (file: N8nFile): Flow => {
+export const flowOf = function* (file: N8nFile): Interruptible<Flow> {
   const links = modern(file)
   const outs = grouped(links, 'from')
   const ins = grouped(links, 'to')
   const loops = file.nodes.filter(({ kind }) => kind === splits)
-  const bodies = new Map(loops.map((loop) => [loop, bodyOf(loop, outs, ins)] as const))
+  const bodies = new Map<N8nNode, ReadonlySet<N8nNode>>()
+  for (const loop of loops) {
+    bodies.set(loop, bodyOf(loop, outs, ins))
+    yield
+  }
   const linked = new Set(links.flatMap(({ from, to }) => [from, to]))
   const parts = new Set(file.nodes.flatMap(({ parts: own }) => own))
   const asked = new Set(file.links.flatMap(({ from, to }) => [from, to]).filter((node) => !linked.has(node)))

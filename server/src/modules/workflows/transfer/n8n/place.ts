@@ -11,7 +11,7 @@ import type { Adapter, Gives, Input, NewStep, Port, Site } from './site.ts'
 import { asCel, asConfig, type Values } from './values.ts'
 
 /** Characters of code that are looked at for one node: that is done without a break. */
-const most_chars = 300_000
+const most_chars = 20_000
 
 interface Placing {
   readonly b: Building
@@ -101,6 +101,7 @@ const openValues = (p: Placing): Values => {
   const report = reportOn(b, node)
   return {
     node: node.name,
+    compiler: b.compiler,
     names: namesAt(b, level, node, arrival, p.budget),
     report: (line) => {
       b.expressions.push(line)

@@ -1,4 +1,4 @@
-import { expressionCompiler } from '../../../../engine/expression/expression.ts'
+import type { ExpressionCompiler } from '../../../../engine/expression/expression.ts'
 import { isJsonObject, type Json } from '../../../../lib/json.ts'
 import type { ExpressionReport } from '../schema.ts'
 import { asText, type Cel, cel, literal, loose, quoted, Untranslatable } from './javascript/cel.ts'
@@ -8,6 +8,8 @@ import { translate } from './javascript/translate.ts'
 import { chosen, isExpression } from './parameters.ts'
 
 export interface Values {
+  /** What is translated has to be an expression. */
+  readonly compiler: ExpressionCompiler
   readonly node: string
   readonly names: Names
   readonly report: (line: ExpressionReport) => void
@@ -18,13 +20,11 @@ export interface Values {
 
 type Read = { readonly cel: Cel; readonly outcome: ExpressionReport['outcome'] }
 
-const roots = new Set(['trigger', 'steps', 'execution', 'workspace', 'vars', 'item', 'index'] as const)
-
 const read = (code: string, values: Values): Read => {
   try {
     const made = translate(code, values.names)
     spend(values.names.budget, made.cel.text.length)
-    const compiled = expressionCompiler(roots).expression(made.cel.text)
+    const compiled = values.compiler.expression(made.cel.text)
     if (!compiled.ok) throw new Untranslatable(compiled.error.message)
     for (const note of made.notes) values.note(note)
     return { cel: made.cel, outcome: made.notes.length > 0 ? 'changed' : 'translated' }
