@@ -12,9 +12,13 @@ const most_moved = { executions: 2_000, bytes: 8 * 1024 * 1024 }
 const lock_timeout = '200ms'
 const tries = 20
 
+/** A whole week is read, which may be hundreds of millions of rows. */
+const takeTime = ({ db }: TxCtx) => sql`set local statement_timeout = '1h'`.execute(db)
+
 /** What is to be kept of a week; null: more than may be moved. */
 export const keptOf = async (ctx: Ctx, rules: Rules, { lower, upper }: Week): Promise<readonly string[] | null> =>
   ctx.tx(async (tx) => {
+    await takeTime(tx)
     const { rows } = await sql<{ id: string }>`
       select e.id
       from ${executionsByRule(rules)}
@@ -86,6 +90,7 @@ export const dropRetired = async (ctx: Ctx, rules: Rules): Promise<number> => {
 
 const dropPair = async (tx: TxCtx, rules: Rules, { executions, records }: Retired): Promise<number> => {
   const tables = [executions, records].filter((table) => table !== null)
+  await takeTime(tx)
   const { rows } = await sql<{ mine: boolean }>`
     select pg_try_advisory_xact_lock(hashtext(${tables[0] ?? ''})) and to_regclass(${`public.${tables[0] ?? ''}`}) is not null as mine`.execute(
     tx.db,

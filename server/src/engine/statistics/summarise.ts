@@ -147,6 +147,7 @@ export const summarise = async (ctx: Ctx): Promise<void> => {
   for (let more = true; more;) {
     ctx.signal.throwIfAborted()
     more = await ctx.tx(async (tx) => {
+      await sql`set local statement_timeout = '10min'`.execute(tx.db)
       const window = await nextWindow(tx)
       if (window === undefined) return false
       await countEnds(tx, window)
