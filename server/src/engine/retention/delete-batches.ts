@@ -45,7 +45,6 @@ const deleteSome = async ({ db }: TxCtx, rules: Rules, which: Short['which'], { 
   await sql`delete from engine_waits where execution_id = any(${gone}::uuid[])`.execute(db)
   await sql`delete from engine_calls where execution_id = any(${gone}::uuid[])`.execute(db)
   await sql`delete from engine_forks where execution_id = any(${gone}::uuid[])`.execute(db)
-  await sql`delete from engine_forks where execution_id = any(${gone}::uuid[])`.execute(db)
   return { looked: rows.length, gone: gone.length, last }
 }
 
@@ -84,17 +83,6 @@ export const deleteOrphans = async (ctx: Ctx, before: string): Promise<void> => 
         and not exists (select from executions as e where e.id = f.execution_id)
       limit ${batch.executions}
     )`.execute(tx.db),
-  )
-  await inBatches(ctx, (tx) =>
-    sql`
-      delete from engine_forks
-      where execution_id in (
-        select f.execution_id
-        from engine_forks as f
-        where f.execution_id < ${before}
-          and not exists (select from executions as e where e.id = f.execution_id)
-        limit ${batch.executions}
-      )`.execute(tx.db),
   )
 }
 
