@@ -61,19 +61,19 @@ const named = (nodes: readonly Node[], prefix = 'n'): readonly Node[] =>
 
 const numberOf = (value: Json): number => (typeof value === 'number' ? value : 3)
 
-const added = (value: Json, { add, bad }: { readonly add: number; readonly bad: number }): number => {
+const added = (value: Json, { add, bad }: { readonly add: number; readonly bad: number }, is_mended = false): number => {
   const sum = numberOf(value) + add
-  if (sum % bad === 0) throw new NodeFailure({ code: 'test.bad', message: 'bad' })
+  if (!is_mended && sum % bad === 0) throw new NodeFailure({ code: 'test.bad', message: 'bad' })
   return sum
 }
 
-const interpret = (nodes: readonly Node[], input: Json): Json =>
+const interpret = (nodes: readonly Node[], input: Json, is_mended = false): Json =>
   nodes.reduce<Json>((value, node) => {
-    if (node.kind !== 'loop') return added(value, node)
+    if (node.kind !== 'loop') return added(value, node, is_mended)
     const errors: number[] = []
     const items = node.items.map((item, index) => {
       try {
-        return interpret(node.body, item)
+        return interpret(node.body, item, is_mended)
       } catch (error) {
         if (!node.collect) throw error
         errors.push(index)
@@ -116,10 +116,16 @@ const facts: ScopeFacts = { execution_id: 'e', workspace_id: 'w', workflow_id: '
 const trigger = { node_id: 'start', payload: 1 }
 
 /** Executes until the end; the process dies at the commits whose numbers are given, before or after they are durable. */
-const execute = async (nodes: readonly Node[], deaths: readonly { readonly at: number; readonly durable: boolean }[]) => {
+const execute = async (
+  nodes: readonly Node[],
+  deaths: readonly { readonly at: number; readonly durable: boolean }[],
+  { retries = false }: { readonly retries?: boolean } = {},
+) => {
+  let is_mended = false
   const calls = new Map<string, number>()
   const journal: RecordBody[] = []
-  const recorded = (): ReadonlySet<string> => new Set(journal.flatMap(({ steps }) => steps.map((step) => step.path ?? step.node_id)))
+  const recorded = (): ReadonlySet<string> =>
+    new Set(journal.flatMap(({ steps }) => steps.filter(({ port }) => port !== null).map((step) => step.path ?? step.node_id)))
   const repeated: string[] = []
   const version = compileVersion(
     {
@@ -129,7 +135,7 @@ const execute = async (nodes: readonly Node[], deaths: readonly { readonly at: n
     new Map(
       [
         ...coreNodes,
-        pure({ ...about, type: 'test.pure', run: ({ config: own, input }) => ({ output: added(input, own) }) }),
+        pure({ ...about, type: 'test.pure', run: ({ config: own, input }) => ({ output: added(input, own, is_mended) }) }),
         effect({
           ...about,
           type: 'test.effect',
@@ -137,7 +143,7 @@ const execute = async (nodes: readonly Node[], deaths: readonly { readonly at: n
             if (recorded().has(io.path)) repeated.push(io.path)
             calls.set(io.path, (calls.get(io.path) ?? 0) + 1)
             await new Promise((resolve) => setImmediate(resolve))
-            return { output: added(input, own) }
+            return { output: added(input, own, is_mended) }
           },
         }),
       ].map((type) => [type.type, type]),
@@ -184,8 +190,13 @@ const execute = async (nodes: readonly Node[], deaths: readonly { readonly at: n
   let lives = 1
   for (;;) {
     const end = await live()
-    if (end !== 'died') return { end, calls, repeated, lives }
-    if (journal.at(-1)?.ending !== undefined) return { end: null, calls, repeated, lives }
+    const ending = journal.at(-1)?.ending
+    if (retries && ending?.status === 'failed') {
+      // Everything is mended, and somebody has it go on.
+      is_mended = true
+      journal.push({ at: 1, steps: [], retried: { by: { type: 'user', id: null } } })
+    } else if (end !== 'died') return { end, calls, repeated, lives, is_mended }
+    else if (ending !== undefined) return { end: null, calls, repeated, lives, is_mended }
     lives += 1
   }
 }
@@ -222,4 +233,29 @@ test('loops end as a naive interpreter says, however often the process dies, and
   // It would hold of executions to which nothing happens, too.
   expect(deaths_seen).toBeGreaterThan(100)
   expect(succeeded).toBeGreaterThan(100)
+})
+
+const withoutCollecting = (nodes: readonly Node[]): readonly Node[] =>
+  nodes.map((node) => (node.kind === 'loop' ? { ...node, collect: false, body: withoutCollecting(node.body) } : node))
+
+test('one that failed, was mended and tried again ends as if nothing had failed, however often the process dies, and repeats nothing that succeeded', async () => {
+  let tried_again = 0
+  await fc.assert(
+    fc.asyncProperty(
+      chainOf(2).map((nodes) => withoutCollecting(named(nodes))),
+      fc.uniqueArray(fc.record({ at: fc.integer({ min: 1, max: 12 }), durable: fc.boolean() }), { maxLength: 3, selector: ({ at }) => at }),
+      async (nodes, deaths) => {
+        const { end, repeated, is_mended } = await execute(nodes, deaths, { retries: true })
+        expect(repeated).toEqual([])
+        if (is_mended) tried_again += 1
+        if (end === null) return
+        expect({ status: end.status, output: simplified(end.output) }).toEqual({
+          status: 'succeeded',
+          output: interpret(nodes, 1, true),
+        })
+      },
+    ),
+    { numRuns: 400 },
+  )
+  expect(tried_again).toBeGreaterThan(50)
 })
