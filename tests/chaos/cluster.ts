@@ -175,6 +175,8 @@ const killForAWhile = async ({ options, members, takeovers, embedded }: Scene): 
     if (way === 2) frozen += 1
     const { kill, back } = way === 2 ? await freeze(victim, takeovers) : await die(victim, takeovers, way === 0 ? 0 : away_ms)
     kills.push(kill)
+    // Whoever fails to come back is told of at the end.
+    back.catch(() => undefined)
     returning.push(back)
     if (options.database && turn % 4 === 3) {
       const pid = embedded.pid()
@@ -205,10 +207,23 @@ const die = async (victim: Member, takeovers: Takeovers, stays_away_ms: number):
   const held = await heldBy(victim, takeovers, dead_since)
   const comeBack = async (): Promise<void> => {
     await pause(stays_away_ms)
-    await victim.server.start()
-    victim.up = true
+    await startAgain(victim)
   }
   return { kill: { at: dead_since, gone, held }, back: comeBack() }
+}
+
+/** As whoever supervises it would: a server ends when it finds no database at its start. */
+const startAgain = async (victim: Member): Promise<void> => {
+  for (let left = 20; ; left -= 1) {
+    try {
+      await victim.server.start()
+      victim.up = true
+      return
+    } catch (error) {
+      if (left === 0) throw error
+      await pause(250)
+    }
+  }
 }
 
 /** A server that goes on after it was taken for dead may still send what it was about to send, until its next word with the database. */
