@@ -255,8 +255,9 @@ test('a form that is paused, unknown or of nobody is a page that says so; anothe
     await vi.waitFor(async () => expect((await beside.call('GET', '/forms/anna/comes-and-goes')).status).toBe(200))
     expect((await anna.call('POST', `/api/v1/workflows/${id}/pause`)).status).toBe(200)
     for (const path of ['anna/comes-and-goes', 'anna/unknown', 'nobody/contact']) {
-      const reply = await mill.call('GET', `/forms/${path}`)
+      const reply = await mill.call('GET', `/forms/${path}`, { headers: { accept: 'text/html,*/*;q=0.8' } })
       expect([reply.status, reply.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8'])
+      expect((await mill.call('GET', `/forms/${path}`)).body.code).toBe('workflows.form_not_found')
     }
     expect((await mill.call('POST', '/forms/anna/unknown', { body: {} })).body.code).toBe('workflows.form_not_found')
     await vi.waitFor(async () => expect((await beside.call('GET', '/forms/anna/comes-and-goes')).status).toBe(404))

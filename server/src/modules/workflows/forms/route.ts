@@ -48,8 +48,8 @@ export const openForm = rawRoute({
     const hook = app.use(hookTable).formAt(`${workspace}/${path}`)
     const open = hook?.form ? { hook, form: hook.form } : null
     const type = request.method === 'POST' ? typeOf(request) : 'page'
-    if (type === 'json') {
-      if (open === null) throw errors.form_not_found()
+    if (open === null && !isPerson(request)) throw errors.form_not_found()
+    if (type === 'json' && open !== null) {
       return takeJson(app, open, request, reply).catch((error: unknown) => reply.fail(refused(error)))
     }
     if (open === null)
@@ -63,6 +63,9 @@ export const openForm = rawRoute({
 
 /** Whatever the workspace is called by now. */
 const addressOf = ({ hook, form }: OpenForm): string => `${hook.workspace_id}/${form.path}`
+
+/** Browsers ask for pages, programs do not. */
+const isPerson = ({ headers }: RawRequest): boolean => String(headers['accept'] ?? '').includes('text/html')
 
 const typeOf = ({ headers }: RawRequest): 'page' | 'json' | 'other' => {
   const type = String(headers['content-type'] ?? '')
