@@ -46,7 +46,7 @@ export interface FileProblem {
   readonly message: string
 }
 
-export const limits = { nodes: 2_000, links: 10_000, loops: 200, problems: 100 } as const
+export const limits = { nodes: 2_000, links: 10_000, loops: 200, problems: 100, expressions_of_a_node: 500 } as const
 
 /** Does it look like a workflow of n8n? */
 export const isN8n = (file: JsonObject): boolean => Array.isArray(file['nodes']) && isJsonObject(file['connections'])
@@ -95,6 +95,18 @@ const nodeOf = (node: JsonObject, name: string, type: string): N8nNode => ({
   parts: [],
 })
 
+/** So many of one node are translated at a stretch. */
+const expressionsIn = (parameters: Json): number => {
+  const rest = [parameters]
+  let found = 0
+  for (let value = rest.pop(); value !== undefined; value = rest.pop()) {
+    if (typeof value === 'string') found += value.startsWith('=') ? 1 : 0
+    else if (Array.isArray(value)) for (const each of value as readonly Json[]) rest.push(each)
+    else if (isJsonObject(value)) for (const each of Object.values(value)) rest.push(each)
+  }
+  return found
+}
+
 const readNodes = (list: readonly Json[], say: (problem: FileProblem) => void): Map<string, N8nNode> => {
   const nodes = new Map<string, N8nNode>()
   for (const [index, node] of list.entries()) {
@@ -109,6 +121,9 @@ const readNodes = (list: readonly Json[], say: (problem: FileProblem) => void): 
     if (type === null) say({ path: `${path}/type`, message: 'A node needs a type' })
     if (name === null || type === null) continue
     if (nodes.has(name)) say({ path: `${path}/name`, message: `There are two nodes of the name ${JSON.stringify(name.slice(0, 100))}` })
+    const expressions = expressionsIn(node['parameters'] ?? null)
+    if (expressions > limits.expressions_of_a_node)
+      say({ path: `${path}/parameters`, message: `It has ${expressions} expressions; ${limits.expressions_of_a_node} can be imported` })
     nodes.set(name, nodeOf(node, name, type))
   }
   return nodes

@@ -60,7 +60,21 @@ const files: readonly (readonly [what: string, file: object, says: string | null
     null,
   ],
   [
-    '1,000 expressions in braces without an end',
+    '500 expressions in braces without an end',
+    {
+      nodes: [
+        node('a', 'set', {
+          values: {
+            string: Array.from({ length: 500 }, (_, at) => ({ name: `f${at}`, value: `=${'{{ ('.repeat(50)}${'}} '.repeat(50)}` })),
+          },
+        }),
+      ],
+      connections: {},
+    },
+    null,
+  ],
+  [
+    'a node of 1,000 expressions',
     {
       nodes: [
         node('a', 'set', {
@@ -71,7 +85,7 @@ const files: readonly (readonly [what: string, file: object, says: string | null
       ],
       connections: {},
     },
-    null,
+    '500 can be imported',
   ],
   [
     'a hundred Ifs that come together',
