@@ -33,6 +33,10 @@ export interface ServerOptions {
 const root = join(import.meta.dirname, '..')
 const longest_start_ms = 60_000
 
+/** `exec node tools/setup.mjs node … server/src/main.ts start` */
+const startScript = (): string =>
+  (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly scripts: { readonly start: string } }).scripts.start
+
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -74,7 +78,8 @@ export const startServer = async (options: ServerOptions): Promise<ServerProcess
   const log = openSync(log_file, 'a')
   const port = await freePort()
   const profiling = profile_dir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile_dir}`]
-  const own = [process.execPath, 'tools/setup.mjs', 'node', ...profiling, 'server/src/main.ts', 'start']
+  const [, , setup = '', node = '', ...server] = startScript().split(' ')
+  const own = [process.execPath, setup, node, ...profiling, ...server]
   const [program, ...args] = options.command ?? own
   const child = spawn(program as string, args, {
     cwd: root,

@@ -61,7 +61,7 @@ const typed = (block: Block | undefined, language = 'sh'): string => {
 /** `npm start` without what it installs. */
 const asNpmWould = async (command: string): Promise<string> => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }
-  const start = /^exec node tools\/setup\.mjs (node )(server\/.+)$/.exec(scripts.start)
+  const start = /^exec node tools\/setup\.mjs (node (?:--\S+ )*)(server\/.+)$/.exec(scripts.start)
   if (start === null || !command.endsWith('npm start')) throw new Error(`"${command}" or the script "${scripts.start}" is not as expected.`)
   return command.replace('npm start', `${start[1]}${root}/${start[2]}`)
 }
