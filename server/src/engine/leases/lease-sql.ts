@@ -5,17 +5,27 @@ export interface LeaseRow {
   readonly epoch: number
 }
 
-/** Takes the worker's row, new or from before. The raised epoch shuts out whatever still runs under the old one. */
-export const register = async (sql: Sql, id: string): Promise<LeaseRow> => {
-  const [row] = await sql<{ epoch: number }[]>`
-    insert into engine_workers (id, epoch, state)
-    values (${id}, 1, 'alive')
-    on conflict (id) do update
-    set epoch = engine_workers.epoch + 1, state = 'alive', started_at = now(), heartbeat_at = now()
-    returning epoch`
-  if (row === undefined) throw new Error('registering a worker returned no row')
-  return { id, epoch: row.epoch }
-}
+/**
+ * Takes the worker's row, new or from before, and frees what it held under an earlier epoch: a server that was killed finds its own work at once.
+ * The raised epoch shuts out whatever still runs under the old one; two statements, because raising it waits for the last batch, and only a
+ * later snapshot sees what that has written. One transaction, because what this worker begins under the new epoch must not be taken for
+ * what it has left: nothing is begun before this is committed.
+ */
+export const register = (sql: Sql, id: string): Promise<{ readonly row: LeaseRow; readonly freed: number }> =>
+  sql.begin(async (tx) => {
+    const [row] = await tx<{ epoch: number }[]>`
+      insert into engine_workers (id, epoch, state)
+      values (${id}, 1, 'alive')
+      on conflict (id) do update
+      set epoch = engine_workers.epoch + 1, state = 'alive', started_at = now(), heartbeat_at = now()
+      returning epoch`
+    if (row === undefined) throw new Error('registering a worker returned no row')
+    const { count } = await tx`
+      update executions
+      set worker_id = null, status = 'queued', recoveries = recoveries + 1
+      where worker_id = ${id} and finished_at is null and wake_at is null`
+    return { row: { id, epoch: row.epoch }, freed: count }
+  })
 
 export interface Pulse {
   /** A worker's heartbeat has stopped. */
@@ -98,15 +108,6 @@ export const takeOver = async (sql: Sql, takeover_ms: number): Promise<number> =
         and worker_id in (select id from engine_workers where state <> 'alive')`
     return freed.count
   })
-
-/** Frees what this worker held under an earlier epoch: a server that was killed finds its own work at once. */
-export const freeOwn = async (sql: Sql, lease: LeaseRow): Promise<number> => {
-  const freed = await sql`
-    update executions
-    set worker_id = null, status = 'queued', recoveries = recoveries + 1
-    where worker_id = ${lease.id} and finished_at is null and wake_at is null`
-  return freed.count
-}
 
 /** Hands everything back on a clean stop; nobody has to wait for a heartbeat to grow old. */
 export const resign = async (sql: Sql, lease: LeaseRow): Promise<void> => {

@@ -3,7 +3,7 @@ import { isTransient } from '../../platform/database/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { wakeCallers } from '../journal/calls.ts'
 import { wake } from './claim.ts'
-import { freeOwn, heartbeat, type LeaseRow, register, resign, takeOver } from './lease-sql.ts'
+import { heartbeat, type LeaseRow, register, resign, takeOver } from './lease-sql.ts'
 
 /**
  * A process's right to advance executions: one row with an epoch and a heartbeat.
@@ -16,7 +16,7 @@ import { freeOwn, heartbeat, type LeaseRow, register, resign, takeOver } from '.
  */
 export interface Lease {
   readonly row: () => LeaseRow
-  /** Frees what an earlier run of this server held, then calls `onWork`. Once, after start. */
+  /** Looks for what those who died have left, then calls `onWork`. Once, after start. */
   readonly recover: () => Promise<void>
   /** Ends what is held under `epoch`, if that is still the current one, and registers anew. */
   readonly lost: (epoch: number) => void
@@ -58,7 +58,7 @@ interface Holding {
 }
 
 export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
-  const row = await register(options.sql, options.worker_id)
+  const row = await enrol(options)
   const holding: Holding = { options, row, stopped: false, renewing: null, beating: null, working: null }
   const timer = setInterval(() => {
     if (holding.beating !== null || holding.renewing !== null) return
@@ -66,10 +66,7 @@ export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
   }, beat_ms)
   return {
     row: () => holding.row,
-    recover: async () => {
-      await freeAll(holding)
-      await options.onWork(all_queued)
-    },
+    recover: () => lookAround(options),
     lost: (epoch) => lose(holding, epoch),
     stop: async () => {
       if (holding.stopped) return
@@ -85,10 +82,16 @@ export const holdLease = async (options: LeaseOptions): Promise<Lease> => {
 
 const all_queued: Work = { queued: true, cancels: false, due: false, in_line: true }
 
-const freeAll = async ({ options, row }: Holding): Promise<void> => {
-  const freed = await freeOwn(options.sql, row)
-  if (freed > 0) options.log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
-  await wakeCallers(options.sql)
+const enrol = async ({ sql, worker_id, log }: LeaseOptions): Promise<LeaseRow> => {
+  const { row, freed } = await register(sql, worker_id)
+  if (freed > 0) log.info({ executions: freed }, 'taking up the executions that an earlier run of this server left')
+  return row
+}
+
+/** What those who died have left. */
+const lookAround = async ({ sql, onWork }: LeaseOptions): Promise<void> => {
+  await wakeCallers(sql)
+  await onWork(all_queued)
 }
 
 const lose = (holding: Holding, epoch: number): void => {
@@ -104,9 +107,8 @@ const renew = async (holding: Holding): Promise<void> => {
   options.log.warn({ worker_id: row.id, epoch: row.epoch }, 'the lease was lost: dropping what was held and registering again')
   while (!holding.stopped) {
     try {
-      holding.row = await register(options.sql, options.worker_id)
-      await freeAll(holding)
-      return setToWork(holding, all_queued)
+      holding.row = await enrol(options)
+      return setToWork(holding, () => lookAround(options))
     } catch (error) {
       if (!isTransient(error)) throw error
       await new Promise((resolve) => setTimeout(resolve, 200))
@@ -128,16 +130,15 @@ const beat = async (holding: Holding): Promise<void> => {
     const woken = called + (pulse.awake ? await wake(sql, now) : 0)
     const queued = freed > 0 || woken > 0 || pulse.queued
     const { cancels, due, in_line } = pulse
-    if (queued || cancels || due || in_line) setToWork(holding, { queued, cancels, due, in_line })
+    if (queued || cancels || due || in_line) setToWork(holding, () => options.onWork({ queued, cancels, due, in_line }))
   } catch (error) {
     if (!holding.stopped) log.warn({ err: error }, 'a heartbeat failed')
   }
 }
 
 /** Beside the heartbeats: to take up thousands of executions may last longer than a heart may stand still. What is left over the next beat sees. */
-const setToWork = (holding: Holding, work: Work): void => {
-  holding.working ??= holding.options
-    .onWork(work)
+const setToWork = (holding: Holding, work: () => Promise<void>): void => {
+  holding.working ??= work()
     .catch((error: unknown) =>
       holding.options.log.warn({ err: error }, 'what a heartbeat has found could not be done; it will be tried again'),
     )
