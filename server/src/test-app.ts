@@ -9,6 +9,7 @@ import type { RecordedEvent } from './platform/events/event.ts'
 import { httpService } from './platform/http/http-service.ts'
 import { announcements, type Module } from './platform/module.ts'
 import type { Roles } from './platform/permissions.ts'
+import { settings } from './platform/settings.ts'
 import { type TestDatabase, testDatabase } from './platform/testing/test-database.ts'
 import { roles as allRoles } from './roles.ts'
 
@@ -21,8 +22,8 @@ export interface TestAppOptions {
   readonly clock?: Clock
   /** Where the log goes; `LOG_LEVEL` has to be set with it. */
   readonly log_to?: { readonly write: (line: string) => void }
-  /** Another process on the database of this one. It is closed before that one. */
-  readonly beside?: TestApp
+  /** Another process on the database of this one, which may have gone before. It is closed before that one. */
+  readonly beside?: Pick<TestApp, 'database'> & Partial<Pick<TestApp, 'app'>>
 }
 
 export interface TestRequest {
@@ -82,7 +83,7 @@ export const testApp = async (options: TestAppOptions = {}): Promise<TestApp> =>
     modules: options.modules ?? allModules,
     roles: options.roles ?? allRoles,
     connection: database.connection,
-    env: { ...testEnv, MILLRACE_DATA_DIR: data_dir, ...options.env },
+    env: { ...testEnv, MILLRACE_DATA_DIR: data_dir, ...(options.beside?.app ? besideOf(options.beside.app) : {}), ...options.env },
     ...(options.clock ? { clock: options.clock } : {}),
     ...(options.log_to ? { log_to: options.log_to } : {}),
   })
@@ -113,6 +114,9 @@ const testEnv = {
   // The same for all, so that two servers can share a database.
   MILLRACE_SECRET_KEY: Buffer.alloc(32, 'test').toString('base64'),
 }
+
+/** Processes on one database read each other's large records. */
+const besideOf = (app: App) => ({ MILLRACE_BLOB_DIRECTORY: join(app.settings(settings).data_dir, 'blobs') })
 
 const callers = (url: string): Pick<TestApp, 'call' | 'as'> => ({
   call: send(url, {}),

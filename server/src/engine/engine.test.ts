@@ -59,7 +59,7 @@ const startOf = async (workflow_id: string, payload: Json = {}, on: TestApp = mi
   on.app.use(engine).start({ workspace_id, workflow_id, version: 1, mode: 'live', trigger_node_id: 'start', payload })
 const start = async (definition: Definition, payload: Json = {}): Promise<Running> => startOf(await deploy(definition), payload)
 const read = async (running: Running) => {
-  const found = await readExecution(mill.app.asSystem('a test looks').db, running.execution_id, { payloads: true })
+  const found = await readExecution(mill.app.asSystem('a test looks'), running.execution_id, { payloads: true })
   if (found === undefined) throw new Error('the execution is not there')
   return found
 }
@@ -296,7 +296,7 @@ describe('a worker', () => {
     await mill.database.owner`
       insert into execution_records (execution_id, seq, workspace_id, body)
       values (${id}, 0, ${workspace_id}, ${'{"at":1,"trigger":{"node_id":"start","payload":{"n":7}},"steps":[]}'}::text::json)`
-    const look = () => readExecution(mill.app.asSystem('a test looks').db, id, { payloads: false })
+    const look = () => readExecution(mill.app.asSystem('a test looks'), id, { payloads: false })
     await expect.poll(async () => (await look())?.status, { timeout: 10_000, interval: 50 }).toBe('succeeded')
     expect(await look()).toMatchObject({ output: { n: 7 } })
   })

@@ -98,7 +98,7 @@ export const engine = defineService<Engine & EngineLife>({
         tx.afterCommit(executor.wake)
         tx.afterCommit(() => executor.limitsChanged(workflow_id))
       },
-      planFork: (ctx, input) => planFork(ctx.db, versions, input),
+      planFork: (ctx, input) => planFork(ctx, versions, input),
       reserveCall: (call) => reserveCall(sql, call),
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
       life: executor,

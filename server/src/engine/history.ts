@@ -1,13 +1,15 @@
 import { type Static, Type } from 'typebox'
 import { jsonSize } from '../lib/json-size.ts'
 import { isJsonObject, type Json } from '../lib/json.ts'
+import type { Ctx } from '../platform/context.ts'
 import type { ReadDb } from '../platform/database/open.ts'
 import type { ExecutionStatus } from './contract.ts'
 import type { Definition } from './graph/definition.ts'
 import type { Step } from './graph/plan.ts'
 import type { RecordBody } from './journal/record.ts'
 import { Queue, queueOf } from './lines/queue-view.ts'
-import { firstRecord, lastRecord, outputOf, recordsOf } from './read-records.ts'
+import { isUnreadable, wholeBody } from './journal/large-records.ts'
+import { firstRecord, type JournalSource, lastRecord, outputOf, recordsOf } from './read-records.ts'
 import type { Draft, Dry } from './rehearsal/draft.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
@@ -130,16 +132,17 @@ export interface ReadOptions {
 
 /** One execution with a page of its steps; `records`: how many there are. Undefined when the caller's workspace has none of this id. */
 export const readExecution = async (
-  db: ReadDb,
+  source: JournalSource,
   id: string,
   options: ReadOptions,
 ): Promise<(ExecutionView & { readonly records: number }) | undefined> => {
-  const [row, first, latest] = await Promise.all([selectOne(db, id), firstRecord(db, id), lastRecord(db, id)])
+  const { db } = source
+  const [row, first, latest] = await Promise.all([selectOne(db, id), firstRecord(source, id), lastRecord(source, id)])
   if (row === undefined) return undefined
   // Read beside the row, the last record may be one from before the end that the row tells of.
-  const final = row.finished_at !== null && latest?.body.ending === undefined ? await lastRecord(db, id) : latest
+  const final = row.finished_at !== null && latest?.body.ending === undefined ? await lastRecord(source, id) : latest
   const payload = first?.body.trigger?.payload ?? null
-  const { steps, next_record } = await stepsFrom(db, id, options.from_record ?? 0)
+  const { steps, next_record } = await stepsFrom(source, id, options.from_record ?? 0)
   const draft = first?.body.draft
   const payloads = options.payloads ? payloadsOf(steps, await inputsOfSteps(db, row, { payload, draft }, steps)) : null
   return {
@@ -149,7 +152,7 @@ export const readExecution = async (
     forked_from: row.from_execution_id === null ? null : { execution_id: row.from_execution_id, node_id: row.fork_node_id },
     input: payload,
     queue: row.status === 'queued' ? await queueOf(db, id) : null,
-    output: row.status === 'succeeded' && final !== undefined ? await outputOf(db, id, final) : null,
+    output: row.status === 'succeeded' && final !== undefined ? await outputOf(source, id, final) : null,
     steps: steps.map((step, index) => stepOf(id, step, payloads?.[index] ?? {})),
     next_record,
     records: (final?.seq ?? -1) + 1,
@@ -162,14 +165,14 @@ const most_steps = 1_000
 const most_batches = 12
 
 const stepsFrom = async (
-  db: ReadDb,
+  source: JournalSource,
   id: string,
   from: number,
 ): Promise<{ readonly steps: readonly Step[]; readonly next_record: number | null }> => {
   const steps: Step[] = []
   let read = 0
   for (let next = from; ;) {
-    const { rows, more } = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(source, id, next)
     for (const { seq, body } of rows) {
       if (steps.length >= most_steps) return { steps, next_record: seq }
       for (const step of body.steps) steps.push(step)
@@ -283,16 +286,30 @@ const deployedOf = async (db: ReadDb, row: Row): Promise<Pick<Definition, 'nodes
   return (version?.definition ?? { nodes: [], edges: [] }) as unknown as Pick<Definition, 'nodes' | 'edges'>
 }
 
-/** What executions began with, in the system's scope, by their ids. */
-export const beginningsOf = async (db: ReadDb, ids: readonly string[]): Promise<ReadonlyMap<string, Json>> => {
+/** What executions began with, in the system's scope, by their ids; null of one whose beginning cannot be read any more. */
+export const beginningsOf = async (
+  source: JournalSource & Pick<Ctx, 'log'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Json>> => {
   if (ids.length === 0) return new Map()
-  const rows = await db
+  const rows = await source.db
     .selectFrom('execution_records')
     .select(['execution_id', 'body'])
     .where('execution_id', 'in', ids)
     .where('seq', '=', 0)
     .execute()
-  return new Map(rows.map(({ execution_id, body }) => [execution_id, (body as unknown as RecordBody).trigger?.payload ?? null]))
+  const payloads = new Map<string, Json>()
+  for (const { execution_id, body } of rows) {
+    try {
+      const { trigger } = await wholeBody(source, execution_id, 0, body as unknown as RecordBody)
+      payloads.set(execution_id, trigger?.payload ?? null)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      source.log.warn({ err: error, execution_id }, 'what an execution began with cannot be read')
+      payloads.set(execution_id, null)
+    }
+  }
+  return payloads
 }
 
 const pathOf = (step: Step): string => step.path ?? step.node_id

@@ -6,7 +6,7 @@ import type { ExecutionStatus, StartExecution } from './contract.ts'
 import { engine } from './engine.ts'
 import { idOfJob, jobTypes, no_workspace, trigger_node_id } from './job-types.ts'
 import type { Job } from './job.ts'
-import type { RecordBody } from './journal/record.ts'
+import { lastRecord } from './read-records.ts'
 
 export interface StartJob<Input extends TSchema> {
   readonly job: Job<Input>
@@ -74,13 +74,5 @@ export const jobState = async (ctx: Ctx, job: Job, execution_id: string): Promis
 }
 
 /** Read after the status, never beside it: what says that it has succeeded came with the record that says what it gave. */
-const outputOf = async (ctx: Ctx, execution_id: string): Promise<Json> => {
-  const last = await ctx.db
-    .selectFrom('execution_records')
-    .select('body')
-    .where('execution_id', '=', execution_id)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return (last?.body as RecordBody | undefined)?.steps.at(-1)?.output ?? null
-}
+const outputOf = async (ctx: Ctx, execution_id: string): Promise<Json> =>
+  (await lastRecord(ctx, execution_id))?.body.steps.at(-1)?.output ?? null

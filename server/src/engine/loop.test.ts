@@ -151,7 +151,7 @@ describe('a loop', () => {
     const paths: string[] = []
     let pages = 0
     for (let from: number | null = 0; from !== null; pages += 1) {
-      const page = await readExecution(mill.app.asSystem('a test looks').db, running.execution_id, { payloads: false, from_record: from })
+      const page = await readExecution(mill.app.asSystem('a test looks'), running.execution_id, { payloads: false, from_record: from })
       expect(page?.output).toEqual({ items: list, errors: [] })
       expect(page?.steps.length).toBeLessThan(1_700)
       paths.push(...(page?.steps.map((step) => step.path) ?? []))

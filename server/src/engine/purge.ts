@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { App } from '../platform/context.ts'
 import { engine } from './engine.ts'
+import { removeFolders } from './retention/sweep-blobs.ts'
 
 const batch = 1_000
 
@@ -15,10 +16,10 @@ export const purgeExecutions = async (app: App, workspace_id: string, signal: Ab
     .execute()
   for (const { id } of unfinished) await app.use(engine).cancel(id)
   if (unfinished.length > 0) return false
-  for (let removed = batch; removed === batch;) {
+  for (let more = true; more;) {
     signal.throwIfAborted()
-    removed = await ctx.tx(async (tx) => {
-      const { rows } = await sql<{ removed: number }>`
+    const removed = await ctx.tx(async (tx) => {
+      const { rows } = await sql<{ id: string }>`
         with gone as (
           delete from executions
           where id in (
@@ -33,9 +34,11 @@ export const purgeExecutions = async (app: App, workspace_id: string, signal: Ab
           delete from execution_records
           where execution_id in (select id from gone)
         )
-        select count(*)::int as removed from gone`.execute(tx.db)
-      return rows[0]?.removed ?? 0
+        select id from gone`.execute(tx.db)
+      return rows.map(({ id }) => id)
     })
+    await removeFolders(app, removed)
+    more = removed.length === batch
   }
   await ctx.tx(async (tx) => {
     await tx.db.deleteFrom('engine_waits').where('workspace_id', '=', workspace_id).execute()

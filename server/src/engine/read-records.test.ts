@@ -38,16 +38,16 @@ test('a journal of large records is read a few megabytes at a time, and listed i
     const body = JSON.stringify({ at: 0, ...trigger, steps: [{ node_id: `s${seq}`, ...step }] })
     await owner`insert into execution_records (execution_id, seq, workspace_id, body) values (${id}, ${seq}, ${workspace_id}, ${body}::text::json)`
   }
-  const { db } = mill.app.asSystem('a test looks')
-  const first = await recordsOf(db, id, 0)
+  const source = mill.app.asSystem('a test looks')
+  const first = await recordsOf(source, id, 0)
   expect([first.rows.map(({ seq }) => seq), first.more]).toEqual([[0, 1], true])
   const seen: string[] = []
   let pages = 0
   for (let from: number | null = 0; from !== null; pages += 1) {
-    const page = await readExecution(db, id, { payloads: false, from_record: from })
+    const page = await readExecution(source, id, { payloads: false, from_record: from })
     seen.push(...(page?.steps ?? []).map(({ node_id }) => node_id))
     from = page?.next_record ?? null
   }
   expect([seen, pages]).toEqual([Array.from({ length: records }, (_, seq) => `s${seq}`), 2])
-  expect(await recordsOf(db, id, records)).toEqual({ rows: [], more: false })
+  expect(await recordsOf(source, id, records)).toEqual({ rows: [], more: false })
 })

@@ -1,3 +1,6 @@
+import { blobStore } from './blobs/blobs.ts'
+import { errors as blobErrors } from './blobs/errors.ts'
+import { settings as blobSettings } from './blobs/settings.ts'
 import { errors as databaseErrors } from './database/errors.ts'
 import { weeklyPartitions } from './events/partitions.ts'
 import { purgeEvents } from './events/purge.ts'
@@ -31,6 +34,7 @@ export const platformBelow: readonly Module[] = [
     checks: [counterCheck],
     migrations: new URL('./counters/migrations/', import.meta.url),
   }),
+  defineModule({ name: 'blobs', settings: blobSettings, errors: blobErrors, services: [blobStore] }),
   defineModule({ name: 'outbound', settings: outboundSettings, errors: outboundErrors, services: [outbound] }),
 ]
 

@@ -1,10 +1,9 @@
 import type { Json } from '../../lib/json.ts'
-import type { ReadDb } from '../../platform/database/open.ts'
 import type { CompiledVersion } from '../compile.ts'
 import { gatherer } from '../gather.ts'
 import { type Forkable, forkAt, type Incompatibility } from '../graph/fork.ts'
 import type { Step } from '../graph/plan.ts'
-import { recordsOf } from '../read-records.ts'
+import { type JournalSource, recordsOf } from '../read-records.ts'
 import type { Versions } from '../versions.ts'
 
 export interface ForkRequest {
@@ -30,9 +29,9 @@ export interface ForkPlan {
 }
 
 /** Rejects with `engine.unknown_version`. */
-export const planFork = async (db: ReadDb, versions: Versions, request: ForkRequest): Promise<ForkPlan | null> => {
+export const planFork = async (source: JournalSource, versions: Versions, request: ForkRequest): Promise<ForkPlan | null> => {
   const { execution_id, node_id } = request
-  const row = await db
+  const row = await source.db
     .selectFrom('executions')
     .select(['workspace_id', 'workflow_id', 'version', 'mode', 'trigger_type', 'trigger_node_id'])
     .where('id', '=', execution_id)
@@ -41,7 +40,7 @@ export const planFork = async (db: ReadDb, versions: Versions, request: ForkRequ
   if (row === undefined) return null
   const version = request.version ?? row.version
   const [from, to] = [await versions.get(row.workflow_id, row.version), await versions.get(row.workflow_id, version)]
-  const { payload, steps } = await settledSteps(db, execution_id)
+  const { payload, steps } = await settledSteps(source, execution_id)
   const fired = { node_id: row.trigger_node_id, payload, at: 0 }
   const fork = forkAt({ from: forkable(from), to: forkable(to), fired, node_id, steps })
   return {
@@ -61,12 +60,12 @@ const forkable = ({ graph, nodes, triggerType }: CompiledVersion): Forkable => (
 })
 
 /** The steps outside of loops that have ended, as far as the journal tells, loops with what they gave. */
-const settledSteps = async (db: ReadDb, id: string): Promise<{ readonly payload: Json; readonly steps: readonly Step[] }> => {
+const settledSteps = async (source: JournalSource, id: string): Promise<{ readonly payload: Json; readonly steps: readonly Step[] }> => {
   const gathered = gatherer()
   const steps: Step[] = []
   let payload: Json = null
   for (let next = 0; ;) {
-    const { rows, more } = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(source, id, next)
     for (const { body } of rows) {
       payload = body.trigger?.payload ?? payload
       gathered.add(body)

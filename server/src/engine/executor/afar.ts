@@ -1,8 +1,9 @@
 import type { Sql } from 'postgres'
-import type { ReadDb } from '../../platform/database/open.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Running } from '../contract.ts'
+import { isUnreadable } from '../journal/large-records.ts'
 import { readFinished, type ReplySearch, replySearch } from '../outcome.ts'
+import type { JournalSource } from '../read-records.ts'
 import type { Listener } from './live.ts'
 import type { Watchers } from './watchers.ts'
 
@@ -15,7 +16,7 @@ export interface Afar {
 
 export interface AfarOptions {
   readonly sql: Sql
-  readonly db: ReadDb
+  readonly source: JournalSource
   readonly log: Logger
   readonly watchers: Watchers
 }
@@ -68,7 +69,7 @@ export const openAfar = (options: AfarOptions): Afar => {
 const add = (desk: Desk, { execution_id, finished }: Running, listener: Listener): void => {
   const { options, followed } = desk
   if (desk.stopped || followed.has(execution_id)) return
-  followed.set(execution_id, { execution_id, listener, reply: replySearch(options.db, execution_id) })
+  followed.set(execution_id, { execution_id, listener, reply: replySearch(options.source, execution_id) })
   // Where this process takes it up, it tells at once.
   options.watchers.add(execution_id, listener)
   const forget = (): void => void followed.delete(execution_id)
@@ -108,8 +109,13 @@ const look = async (desk: Desk): Promise<void> => {
 const tell = async ({ options, followed }: Desk, id: string, ended: boolean): Promise<void> => {
   const each = followed.get(id)
   if (each === undefined) return
-  const reply = await each.reply()
-  if (reply !== undefined) each.listener.replied(reply)
-  const finished = ended ? await readFinished(options.db, id) : null
-  if (finished !== null) each.listener.finished(finished)
+  try {
+    const reply = await each.reply()
+    if (reply !== undefined) each.listener.replied(reply)
+    const finished = ended ? await readFinished(options.source, id) : null
+    if (finished !== null) each.listener.finished(finished)
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
+    each.listener.refused(error)
+  }
 }

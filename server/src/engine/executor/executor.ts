@@ -14,6 +14,7 @@ import type { Place } from '../lines/place.ts'
 import { placeIn, standingOf } from '../lines/standing.ts'
 import type { NewExecution } from '../journal/record.ts'
 import { openCalls, wakeOne } from '../journal/calls.ts'
+import { setAside } from '../journal/large-records.ts'
 import { type JournalWriter, journalWriter } from '../journal/writer.ts'
 import { claim, type Claimed, endRequests, freeStrays, requestCancel } from '../leases/claim.ts'
 import type { LeaseRow } from '../leases/lease-sql.ts'
@@ -110,7 +111,7 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
     options,
     held: openHolding(options.capacity),
     watchers,
-    afar: openAfar({ sql, watchers, log: app.log, db: app.asSystem('whoever waits for an execution is told of its end').db }),
+    afar: openAfar({ sql, watchers, log: app.log, source: app.asSystem('whoever waits for an execution is told of its end') }),
     doorkeeper: openDoorkeeper({
       ...{ sql, log: app.log, now: app.now },
       onAdmitted: () => void takeUp(shared, { queued: true, cancels: false, due: false, in_line: false }),
@@ -141,6 +142,7 @@ export const openExecutor = async (options: ExecutorOptions): Promise<Executor> 
   const writer = journalWriter({
     sql,
     lease: lease.row,
+    setAside: (entry) => setAside(app, entry),
     log: app.log,
     now: app.now,
     onLeaseLost: lease.lost,

@@ -1,6 +1,7 @@
 import type { App } from '../../platform/context.ts'
 import { inTurns } from '../../lib/turns.ts'
 import type { ScopeFacts } from '../compile.ts'
+import { isUnreadable, wholeBody } from '../journal/large-records.ts'
 import type { Entry, RecordBody } from '../journal/record.ts'
 import type { Claimed } from '../leases/claim.ts'
 import type { Versions } from '../versions.ts'
@@ -28,6 +29,12 @@ const factsOf = (claimed: Claimed): ScopeFacts => ({
 export const withResume = (host: Pick<Host, 'resumeUrl'>, { waits }: { readonly waits: boolean }, facts: ScopeFacts): ScopeFacts =>
   waits ? { ...facts, resumeUrl: () => host.resumeUrl(facts.execution_id) } : facts
 
+const wholeRecords = async (app: App, { id, records }: Claimed): Promise<Claimed['records']> => {
+  const read: Claimed['records'][number][] = []
+  for (const { seq, body } of records) read.push({ seq, body: await wholeBody(app, id, seq, body) })
+  return read
+}
+
 /** Makes an execution live again from its journal, and says how it goes on. */
 export const revive = async (input: {
   readonly host: Host
@@ -36,15 +43,16 @@ export const revive = async (input: {
   readonly listener: Listener | null
 }): Promise<{ readonly execution: Held; readonly go: 'begin' | 'cancel' | 'pause' }> => {
   const { host, claimed } = input
-  const [first] = claimed.records
+  const records = await wholeRecords(host.app, claimed)
+  const [first] = records
   if (first?.body.trigger === undefined) throw new Error(`the journal of execution ${claimed.id} has no beginning`)
   const version = await input.versions.get(claimed.workflow_id, claimed.version, first.body.draft)
-  const kept = claimed.records.find(({ body }) => body.vars !== undefined)?.body.vars
+  const kept = records.find(({ body }) => body.vars !== undefined)?.body.vars
   const vars_due = kept === undefined ? await variablesFor(host.app, claimed.workspace_id, version) : null
   const vars = kept ?? vars_due
   const facts = withResume(host, version, { ...factsOf(claimed), ...(vars === null ? {} : { vars }) })
   const { run, scope } = await inTurns(
-    folding({ version, facts, trigger: first.body.trigger, records: claimed.records.map((record) => record.body) }),
+    folding({ version, facts, trigger: first.body.trigger, records: records.map((record) => record.body) }),
   )
   const execution = holdExecution({
     host,
@@ -52,7 +60,7 @@ export const revive = async (input: {
     version,
     run,
     scope,
-    next_seq: (claimed.records.at(-1)?.seq ?? 0) + 1,
+    next_seq: (records.at(-1)?.seq ?? 0) + 1,
     accept: null,
     vars_due,
     listener: input.listener,
@@ -62,11 +70,15 @@ export const revive = async (input: {
   return { execution, go: claimed.cancel_requested || poisonous ? 'cancel' : claimed.paused ? 'pause' : 'begin' }
 }
 
-/** The entry that ends an execution which no process can go on with: its version or its journal is damaged. */
+/** The entry that ends an execution which no process can go on with: its version or its journal is damaged, or a large record cannot be read. */
 export const giveUp = (app: App, claimed: Claimed, cause: unknown): Entry => {
   app.log.error({ err: cause, execution_id: claimed.id }, 'an execution cannot be taken up and is failed')
   const at = app.now()
-  const error = { code: 'engine.unrecoverable', message: 'The execution could not be taken up again', details: null, node_id: null }
+  const code = isUnreadable(cause) ? cause.code : 'engine.unrecoverable'
+  const message = isUnreadable(cause)
+    ? `The execution could not be taken up again: ${cause.message}`
+    : 'The execution could not be taken up again'
+  const error = { code, message, details: null, node_id: null }
   const body: RecordBody = { at, steps: [], ending: { status: 'failed', error } }
   return {
     execution_id: claimed.id,

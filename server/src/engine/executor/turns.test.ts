@@ -62,7 +62,7 @@ const start = async (nodes: Definition['nodes'], edges: Definition['edges'], pay
   await mill.app.asSystem('a test deploys', workspace_id).tx((tx) => tx.use(engine).deploy(tx, { workflow_id, version: 1, definition }))
   return mill.app.use(engine).start({ workspace_id, workflow_id, version: 1, mode: 'live', trigger_node_id: 'start', payload })
 }
-const read = (running: Running) => readExecution(mill.app.asSystem('a test looks').db, running.execution_id, { payloads: true })
+const read = (running: Running) => readExecution(mill.app.asSystem('a test looks'), running.execution_id, { payloads: true })
 
 const hundred_thousand = Array.from({ length: 100_000 }, (_, index) => index)
 

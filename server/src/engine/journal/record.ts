@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../lib/json.ts'
+import type { Digest } from '../../platform/blobs/blob.ts'
 import type { ExecutionError, FinalStatus } from '../contract.ts'
 import type { Step } from '../graph/plan.ts'
 import type { Turns } from '../graph/region.ts'
@@ -16,6 +17,8 @@ export interface Ending {
  * trigger. Folding the records in the order of `seq` gives the execution's state, on any process, at any time.
  */
 export interface RecordBody {
+  /** The record is a large one: this is all that its row says besides `at` and no steps. It stands first (`large-records.ts`). */
+  readonly blob?: Digest
   /** Unix milliseconds. */
   readonly at: number
   readonly trigger?: { readonly node_id: string; readonly payload: Json }

@@ -73,3 +73,47 @@ test('what was handed in under a lease that is lost is not written under the nex
   await writer.commit(next)
   expect(await owner`select 1 from execution_records where execution_id = ${next.execution_id}`).toHaveLength(1)
 })
+
+test('a large entry is set aside before it is written, and not written at all when the lease is lost or the writer closed meanwhile', async () => {
+  const { owner } = database
+  const id = mill.app.newId()
+  await owner`insert into engine_workers (id, epoch, state) values (${id}, 1, 'alive')`
+  const large = (): Entry => ({ ...entry(), body: JSON.stringify({ at: 0, steps: [], filling: 'x'.repeat(300_000) }) })
+  const asides: { readonly entry: Entry; readonly done: () => void }[] = []
+  const writer = journalWriter({
+    sql: database.handle.system,
+    lease: () => ({ id, epoch: 1 }),
+    setAside: (one) =>
+      new Promise((resolve) => void asides.push({ entry: one, done: () => resolve({ ...one, body: '{"at":1,"steps":[]}' }) })),
+    log: mill.app.log,
+    now: mill.app.now,
+    onLeaseLost: () => {},
+    onEvents: () => {},
+  })
+  const bodiesOf = async ({ execution_id }: Entry) =>
+    (await owner`select body from execution_records where execution_id = ${execution_id}`).map(({ body }) => body as unknown)
+  const [first, small] = [large(), entry()]
+  let idle = false
+  const written = writer.commit(first)
+  // Others do not wait for it.
+  await writer.commit(small)
+  const drained = writer.drained().then(() => void (idle = true))
+  expect(asides.map((aside) => aside.entry)).toEqual([first])
+  expect([await bodiesOf(first), await bodiesOf(small), idle]).toEqual([[], [{ at: 0, steps: [] }], false])
+  asides[0]?.done()
+  await Promise.all([written, drained])
+  expect(await bodiesOf(first)).toEqual([{ at: 1, steps: [] }])
+
+  for (const [end, code] of [
+    [writer.drop, 'engine.lease_lost'],
+    [writer.close, 'engine.draining'],
+  ] as const) {
+    const late = large()
+    const refused = expect(writer.commit(late)).rejects.toMatchObject({ code })
+    end()
+    asides.at(-1)?.done()
+    await refused
+    expect(await bodiesOf(late)).toEqual([])
+  }
+  await writer.drained()
+})

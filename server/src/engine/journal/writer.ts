@@ -2,6 +2,7 @@ import type { Sql } from 'postgres'
 import { isTransient } from '../../platform/database/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { errors } from '../errors.ts'
+import { most_in_row } from './large-records.ts'
 import type { Entry } from './record.ts'
 import { commitBatch } from './commit-batch.ts'
 
@@ -28,6 +29,8 @@ export interface WriterOptions {
   /** Unix milliseconds. */
   readonly now: () => number
   readonly onLeaseLost: (epoch: number) => void
+  /** Makes what is large durable elsewhere; answers what is written instead. Never rejects. Without it all is written as it is. */
+  readonly setAside?: (entry: Entry) => Promise<Entry>
   /** Events have been committed. Called at most every 50 ms. */
   readonly onEvents: () => void
 }
@@ -46,6 +49,10 @@ interface Desk {
   readonly options: WriterOptions
   waiting: Waiting[]
   in_flight: number
+  /** Large entries that are on their way: set aside, or handed in after that. */
+  setting_aside: number
+  /** How often the lease was lost. */
+  dropped: number
   scheduled: boolean
   closed: boolean
   telling: boolean
@@ -53,24 +60,55 @@ interface Desk {
 }
 
 export const journalWriter = (options: WriterOptions): JournalWriter => {
-  const desk: Desk = { options, waiting: [], in_flight: 0, scheduled: false, closed: false, telling: false, idle: [] }
+  const desk: Desk = {
+    options,
+    waiting: [],
+    in_flight: 0,
+    setting_aside: 0,
+    dropped: 0,
+    scheduled: false,
+    closed: false,
+    telling: false,
+    idle: [],
+  }
   return {
-    commit: (entry) =>
-      new Promise((resolve, reject) => {
-        desk.waiting.push({ entry, resolve, reject })
-        if (desk.scheduled || desk.in_flight >= limits.in_flight) return
-        desk.scheduled = true
-        setImmediate(pump, desk)
-      }),
+    commit: (entry) => {
+      const { setAside } = options
+      return entry.body.length > most_in_row && setAside !== undefined ? enterLarge(desk, entry, setAside) : enter(desk, entry)
+    },
     drained: () => (isIdle(desk) ? Promise.resolve() : new Promise((resolve) => void desk.idle.push(resolve))),
     drop: () => {
+      desk.dropped += 1
       for (const { reject } of desk.waiting.splice(0)) reject(errors.lease_lost())
     },
     close: () => void (desk.closed = true),
   }
 }
 
-const isIdle = (desk: Desk): boolean => desk.in_flight === 0 && desk.waiting.length === 0
+const enter = (desk: Desk, entry: Entry): Promise<void> =>
+  new Promise((resolve, reject) => {
+    desk.waiting.push({ entry, resolve, reject })
+    if (desk.scheduled || desk.in_flight >= limits.in_flight) return
+    desk.scheduled = true
+    setImmediate(pump, desk)
+  })
+
+const enterLarge = async (desk: Desk, entry: Entry, setAside: (entry: Entry) => Promise<Entry>): Promise<void> => {
+  const { dropped } = desk
+  desk.setting_aside += 1
+  try {
+    const small = await setAside(entry)
+    // Under the lease that comes next it would be written past whoever goes on with it.
+    if (desk.dropped !== dropped) throw errors.lease_lost()
+    if (desk.closed) throw errors.draining()
+    await enter(desk, small)
+  } finally {
+    desk.setting_aside -= 1
+    if (isIdle(desk)) for (const resolve of desk.idle.splice(0)) resolve()
+  }
+}
+
+const isIdle = (desk: Desk): boolean => desk.in_flight === 0 && desk.waiting.length === 0 && desk.setting_aside === 0
 
 const pump = (desk: Desk): void => {
   desk.scheduled = false

@@ -5,7 +5,7 @@ import type { ExecutionError, ExecutionMode, ExecutionStatus } from '../contract
 import { gatherer, lastStep } from '../gather.ts'
 import type { Definition } from '../graph/definition.ts'
 import type { Step } from '../graph/plan.ts'
-import { firstRecord, recordsOf } from '../read-records.ts'
+import { firstRecord, type JournalSource, recordsOf } from '../read-records.ts'
 
 /** Of a journal, in characters as JSON: a test that is made of more would not fit into a definition. */
 const most_chars = 4 * 1024 * 1024
@@ -30,7 +30,8 @@ export interface Recorded {
 }
 
 /** Null: there is no such execution. `too_large`: its journal is larger than can be made a test of. */
-export const readRecorded = async (db: ReadDb, id: string): Promise<Recorded | 'too_large' | null> => {
+export const readRecorded = async (source: JournalSource, id: string): Promise<Recorded | 'too_large' | null> => {
+  const { db } = source
   const row = await db
     .selectFrom('executions')
     .select(['id', 'workflow_id', 'version', 'mode', 'status', 'started_at', 'error'])
@@ -38,9 +39,9 @@ export const readRecorded = async (db: ReadDb, id: string): Promise<Recorded | '
     .where('mode', '<>', 'job')
     .executeTakeFirst()
   if (row === undefined) return null
-  const first = await firstRecord(db, id)
+  const first = await firstRecord(source, id)
   if (first?.body.trigger === undefined) return null
-  const read = await journalOf(db, id)
+  const read = await journalOf(source, id)
   if (read === null) return 'too_large'
   const { steps, vars } = read
   const definition = first.body.draft?.definition ?? (await deployed(db, row))
@@ -56,13 +57,13 @@ export const readRecorded = async (db: ReadDb, id: string): Promise<Recorded | '
   }
 }
 
-const journalOf = async (db: ReadDb, id: string): Promise<Pick<Recorded, 'steps' | 'vars'> | null> => {
+const journalOf = async (source: JournalSource, id: string): Promise<Pick<Recorded, 'steps' | 'vars'> | null> => {
   const gathered = gatherer()
   let steps: Step[] = []
   let vars: JsonObject | null = null
   let room = most_chars
   for (let next = 0; ;) {
-    const { rows, more } = await recordsOf(db, id, next)
+    const { rows, more } = await recordsOf(source, id, next)
     for (const { body } of rows) {
       const size = jsonSize(body as unknown as Json, room)
       if (size === null) return null

@@ -7,6 +7,7 @@ import { deleteKeys, deleteOrphans, deleteOver, deleteStatistics } from './delet
 import { dropRetired, keptOf, retireWeek } from './drop-weeks.ts'
 import { historyMetrics } from './metrics.ts'
 import { firstKept, mostOver, type Rules, readRules, shortOnes } from './rules.ts'
+import { sweepBlobs } from './sweep-blobs.ts'
 import { gapsBetween, listWeeks, type Week } from './weeks.ts'
 
 const any = sql<boolean>`true`
@@ -64,11 +65,18 @@ export const trimHistory = async (ctx: Ctx): Promise<Trimmed> => {
   return trimmed
 }
 
+/** Also of what was removed in some other way, or by a process that died before its files were. */
+const trim = async (ctx: Ctx): Promise<Trimmed> => {
+  const trimmed = await trimHistory(ctx)
+  await sweepBlobs(ctx)
+  return trimmed
+}
+
 export const trimHistoryJob = defineJob({
   name: 'engine.trim_history',
   doc: 'Removes executions whose retention is over.',
   input: Type.Object({}),
   timeout_ms: 4 * 3_600_000,
   recurring: { every_ms: 3_600_000, input: {} },
-  run: async (ctx) => ({ ...(await trimHistory(ctx)) }),
+  run: async (ctx) => ({ ...(await trim(ctx)) }),
 })

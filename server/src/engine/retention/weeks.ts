@@ -45,8 +45,9 @@ export const gapsBetween = (weeks: readonly Week[]): readonly Pick<Week, 'lower'
   return gaps.filter(({ lower, upper }) => lower < upper)
 }
 
-const prefix = 'retired_'
-export const retiredName = (table: string): string => `${prefix}${table}`
+/** Of the names of tables that were taken out of the journal. */
+export const retired_prefix = 'retired_'
+export const retiredName = (table: string): string => `${retired_prefix}${table}`
 
 /** The executions of a week that was taken out, and their records. */
 export interface Retired {
@@ -60,7 +61,7 @@ export const listRetired = async (ctx: Ctx): Promise<readonly Retired[]> => {
     sql<{ name: string }>`
       select relname as name
       from pg_class
-      where relnamespace = 'public'::regnamespace and relkind = 'r' and starts_with(relname, ${prefix})
+      where relnamespace = 'public'::regnamespace and relkind = 'r' and starts_with(relname, ${retired_prefix})
       order by relname`.execute(tx.db),
   )
   const byWeek = Map.groupBy(rows, ({ name }) => name.slice(name.lastIndexOf('_') + 1))

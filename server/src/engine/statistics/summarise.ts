@@ -11,7 +11,7 @@ const most_transactions = 5_000
 
 /** Executions whose steps are looked at, for each time it is counted: of one workflow, and of all. */
 const sample = { of_workflow: 100, of_all: 2_000 }
-/** Of one execution: its first records, where they are not large. */
+/** Of one execution: its first records, where they are not large. One that is a file counts no steps: its row has none. */
 const read = { records: 20, bytes: 65_536 }
 
 /** Where the counting stands, and up to where it goes now; undefined while another process counts. */

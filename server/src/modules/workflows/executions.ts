@@ -101,7 +101,7 @@ const revisionOf = ({ records, status, paused_at, dismissed_at }: States): numbe
 
 /** With a page of its steps; with their inputs and outputs when `payloads`. Errors: 404 `workflows.execution_not_found`. */
 export const get = async (ctx: Ctx, id: string, options: ReadOptions): Promise<Revised<ExecutionView>> => {
-  const found = await readExecution(ctx.db, id, options)
+  const found = await readExecution(ctx, id, options)
   if (found === undefined) throw errors.execution_not_found()
   const { records, ...execution } = found
   return { ...execution, revision: revisionOf({ records, ...execution }) }

@@ -42,7 +42,7 @@ const longest_ms = 600_000
 
 /** An execution that is under way somewhere, as the one who started it sees it. */
 export const following = (app: App, workspace_id: string, execution_id: string): Running => {
-  const { db } = app.asSystem('a call that came again is answered like the first one', workspace_id)
+  const source = app.asSystem('a call that came again is answered like the first one', workspace_id)
   const until = async <T>(look: () => Promise<T | undefined>): Promise<T> => {
     const over = app.now() + longest_ms
     for (let wait = pauses.first_ms; app.now() < over; wait = Math.min(wait * 2, pauses.most_ms)) {
@@ -61,10 +61,10 @@ export const following = (app: App, workspace_id: string, execution_id: string):
     execution_id,
     accepted: Promise.resolve(),
     get replied() {
-      return quietly(until(replySearch(db, execution_id)))
+      return quietly(until(replySearch(source, execution_id)))
     },
     get finished() {
-      return quietly(until(async () => (await readFinished(db, execution_id)) ?? undefined))
+      return quietly(until(async () => (await readFinished(source, execution_id)) ?? undefined))
     },
   }
 }

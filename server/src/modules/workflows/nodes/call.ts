@@ -59,7 +59,7 @@ const call = async (ctx: Ctx, io: NodeIo, wanted: Wanted): Promise<NodeResult> =
   const { running, execution_id } = await begin(ctx, io, wanted)
   if (!wanted.waits) return { output: { execution_id } }
   const finished = running === null ? null : await within(running, hold_ms, io.signal)
-  return resultOf(finished ?? (await readFinished(ctx.db, execution_id)), execution_id, io)
+  return resultOf(finished ?? (await readFinished(ctx, execution_id)), execution_id, io)
 }
 
 const contextOf = ({ app, workspace_id, execution_id, signal }: NodeIo): Ctx =>

@@ -80,7 +80,7 @@ const readRow = (row: kept.KeptRow): JsonObject | null => {
 }
 
 const read = async (ctx: Ctx, workflow_id: string, id: string): Promise<Known> => {
-  const [execution, row] = await Promise.all([readExecution(ctx.db, id, { payloads: false }), kept.keptById(ctx.db, workflow_id, id)])
+  const [execution, row] = await Promise.all([readExecution(ctx, id, { payloads: false }), kept.keptById(ctx.db, workflow_id, id)])
   if (execution !== undefined && execution.workflow_id === workflow_id && execution.trigger.type === webhookTrigger.type) {
     const payload = execution.input as Json
     return { summary: summaryOf(execution), payload: isJsonObject(payload) ? payload : {}, row }

@@ -25,7 +25,7 @@ export const preview = async (ctx: Ctx, id: string, last: number, revision: numb
   if (ids.length === 0) return { changed: 0, unchanged: 0, executions }
   await onStage(ctx, { definition, workspace_id, workflow_id: id, signal: ctx.signal }, async (stage) => {
     for (const execution_id of ids) {
-      const recorded = await readRecorded(ctx.db, execution_id)
+      const recorded = await readRecorded(ctx, execution_id)
       // Its time may be over by now.
       if (recorded === null) continue
       if (recorded === 'too_large') {

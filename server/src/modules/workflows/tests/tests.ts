@@ -42,7 +42,7 @@ export const run = async (
 
 /** What an execution that has ended was. Errors: 404 `workflows.execution_not_found`, 409 `workflows.not_replayable`. */
 const replayable = async (ctx: Ctx, execution_id: string): Promise<Recorded> => {
-  const recorded = await readRecorded(ctx.db, execution_id)
+  const recorded = await readRecorded(ctx, execution_id)
   if (recorded === null) throw errors.execution_not_found()
   if (recorded === 'too_large') throw errors.not_replayable({ detail: 'Its journal is too large.' })
   if (recorded.status !== 'succeeded' && recorded.status !== 'failed')

@@ -83,15 +83,15 @@ const ofFailures = async (
       .map((event) => [(event.data as { execution_id: string }).execution_id, event]),
   )
   if (reasons.size === 0) return []
-  const { db } = app.asSystem(why)
-  const rows = await store.failedExecutions(db, [...reasons.keys()])
+  const ctx = app.asSystem(why)
+  const rows = await store.failedExecutions(ctx.db, [...reasons.keys()])
   const found = rows.map((failed) => {
     const { id: reason, workspace_id } = reasons.get(failed.id) as RecordedEvent
     return { failed, reason, starts: ofFailure(failed, workspace_id as string, subscriptions) }
   })
   const heard = found.filter(({ starts }) => starts.length > 0)
   const payloads = await beginningsOf(
-    db,
+    ctx,
     heard.map(({ failed }) => failed.id),
   )
   return heard.flatMap(({ failed, reason, starts }) => {
