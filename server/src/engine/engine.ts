@@ -72,32 +72,7 @@ export const engine = defineService<Engine & EngineLife>({
         if (is_new) tx.afterCommit(() => goOn(executor, { workflow_id: input.workflow_id, line: line ?? null }))
         return is_new
       },
-      retry: async (tx, id) => {
-        const retried = await retryIn(tx, id)
-        if (retried !== null) tx.afterCommit(() => goOn(executor, retried))
-        return retried
-      },
-      pause: async (tx, id) => {
-        const paused = await pauseIn(tx, id)
-        if (paused !== null) {
-          tx.afterCommit(() => executor.pause(id))
-          // A slot of its may be free.
-          if (paused.line !== null) tx.afterCommit(() => goOn(executor, paused))
-        }
-        return paused
-      },
-      unpause: async (tx, id) => {
-        const resumed = await resumeIn(tx, id)
-        if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? goOn(executor, resumed) : executor.unpause(id)))
-        return resumed
-      },
-      dismiss: dismissIn,
-      holdQueued,
-      releaseQueued: async (tx, workflow_id) => {
-        await releaseQueued(tx, workflow_id)
-        tx.afterCommit(executor.wake)
-        tx.afterCommit(() => executor.limitsChanged(workflow_id))
-      },
+      ...controlsOf(executor),
       planFork: (ctx, input) => planFork(ctx, versions, input),
       reserveCall: (call) => reserveCall(sql, call),
       cancel: async (execution_id) => executor.cancel(execution_id) || (await requestCancel(sql, execution_id)),
@@ -107,6 +82,36 @@ export const engine = defineService<Engine & EngineLife>({
   start: ({ life }) => life.recover(),
   drain: ({ life }) => life.drain(),
   stop: ({ life }) => life.stop(),
+})
+
+/** What people do to executions, in their transactions. */
+const controlsOf = (executor: Executor): Pick<Engine, 'retry' | 'pause' | 'unpause' | 'dismiss' | 'holdQueued' | 'releaseQueued'> => ({
+  retry: async (tx, id) => {
+    const retried = await retryIn(tx, id)
+    if (retried !== null) tx.afterCommit(() => goOn(executor, retried))
+    return retried
+  },
+  pause: async (tx, id) => {
+    const paused = await pauseIn(tx, id)
+    if (paused !== null) {
+      tx.afterCommit(() => executor.pause(id))
+      // A slot of its may be free.
+      if (paused.line !== null) tx.afterCommit(() => goOn(executor, paused))
+    }
+    return paused
+  },
+  unpause: async (tx, id) => {
+    const resumed = await resumeIn(tx, id)
+    if (resumed !== null) tx.afterCommit(() => (resumed.asleep ? goOn(executor, resumed) : executor.unpause(id)))
+    return resumed
+  },
+  dismiss: dismissIn,
+  holdQueued,
+  releaseQueued: async (tx, workflow_id) => {
+    await releaseQueued(tx, workflow_id)
+    tx.afterCommit(executor.wake)
+    tx.afterCommit(() => executor.limitsChanged(workflow_id))
+  },
 })
 
 /** What is queued is taken up; in a line, once it is admitted. */

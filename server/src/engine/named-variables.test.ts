@@ -2,8 +2,7 @@ import { expect, test } from 'vitest'
 import type { DefinitionNode } from './graph/definition.ts'
 import { namedVariables } from './named-variables.ts'
 
-const named = (...texts: readonly string[]) =>
-  namedVariables([{ id: 'n', type: 'data.set', config: { values: { deep: [{ texts }] } } } as DefinitionNode])
+const named = (...texts: readonly string[]) => namedVariables([{ id: 'n', type: 'data.set', config: { values: { deep: [{ texts }] } } }])
 
 test('what a definition names of the variables is read off its texts', () => {
   expect(named('{{ trigger.body }}', 'plain')).toBeNull()

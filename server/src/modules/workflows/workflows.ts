@@ -148,9 +148,9 @@ export const update = (ctx: Ctx, id: string, change: WorkflowChange, revision: n
   return ctx.tx(async (tx) => {
     const before = await lock(tx, id, revision)
     if (before.status === 'archived') throw errors.wrong_status({ detail: 'An archived workflow is not changed.' })
-    const { tags, ...rest } = change
+    const { tags, ...others } = change
     const triggers = change.definition !== undefined && before.version === null ? { triggers: triggersOf(change.definition) } : {}
-    const row = await store.updateWorkflow(tx.db, id, { ...rest, ...triggers, ...(tags && { tags: [...tags] }) }, nowOf(tx))
+    const row = await store.updateWorkflow(tx.db, id, { ...others, ...triggers, ...(tags && { tags: [...tags] }) }, nowOf(tx))
     tx.emit(events.updated, { ...about(row), fields: Object.keys(change) }, changesOf(before, row))
     return shown(tx, row)
   })

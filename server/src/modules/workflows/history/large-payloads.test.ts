@@ -85,11 +85,11 @@ test('a journal of large records is read a few megabytes at a time', async () =>
   const seen: number[] = []
   let batches = 0
   for (let more = true; more; batches += 1) {
-    const read = await recordsOf(source, id, seen.length)
+    const next = await recordsOf(source, id, seen.length)
     // What goes beyond four megabytes is one record at most.
-    expect(JSON.stringify(read.rows).length).toBeLessThan(7 * 1024 * 1024)
-    seen.push(...read.rows.map(({ seq }) => seq))
-    more = read.more
+    expect(JSON.stringify(next.rows).length).toBeLessThan(7 * 1024 * 1024)
+    seen.push(...next.rows.map(({ seq }) => seq))
+    more = next.more
   }
   expect(seen).toEqual(Array.from({ length: records }, (_, seq) => seq))
   expect(batches).toBeGreaterThan(1)
