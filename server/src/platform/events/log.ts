@@ -34,7 +34,8 @@ export const beginningOfLog = `select '1:1:' as snapshot, millrace.first_id('epo
 const columns = 'id, seq, name, workspace_id, actor_type, actor_id, impersonator_id, origin, data, changes, created_at'
 
 // The two arms are what `not pg_visible_in_snapshot(tx_id, $1)` says, in words that the index on tx_id understands. A transaction lives
-// for minutes at most; the seven days leave room for a clock that was set.
+// for minutes at most; the seven days leave room for a clock that was set. Both arms are in the order of that index: after a restore all events are of one
+// transaction, and a planner that is free to take them in any order reads the table.
 const fresh = `
 with fresh as materialized (
   (
@@ -53,6 +54,7 @@ with fresh as materialized (
     where tx_id = any(array(select pg_snapshot_xip($1::pg_snapshot)))
       and id >= $2
       and (name = any($3::text[]) or name ^@ any($4::text[]))
+    order by tx_id
     limit $5
   )
 )
